@@ -1,0 +1,1 @@
+"""One policy, many bodies: a shared trunk, tokenizers per body, swappable readouts."""
