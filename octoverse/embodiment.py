@@ -277,7 +277,7 @@ class Embodiment(msgspec.Struct, frozen=True, kw_only=True):
 
         found: dict[str, spaces.Space[Any]] = {}
         for name, group in self.action.items():
-            low, high = np.float32(group.low), np.float32(group.high)
+            low, high = np.array([group.low, group.high], dtype=np.float32)
             if isinstance(group, PathGroup):
                 low, high = np.tile(low, (group.steps, 1)), np.tile(high, (group.steps, 1))
             found[name] = spaces.Box(low, high, dtype=np.float32)
@@ -414,7 +414,8 @@ def _stream_space(stream: Stream) -> Any:
         case Camera() | GoalImage():
             return spaces.Box(0, 255, stream_shape(stream), np.uint8)
         case State():
-            return spaces.Box(np.float32(stream.low), np.float32(stream.high), dtype=np.float32)
+            low, high = np.array([stream.low, stream.high], dtype=np.float32)
+            return spaces.Box(low, high, dtype=np.float32)
         case EgoHistory() | Route():
             return spaces.Box(-np.inf, np.inf, stream_shape(stream), np.float32)
         case Command():
