@@ -35,7 +35,7 @@ class World(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSpec:
-    """One environment by name: which Gymnasium id, which body, how long, in which row of a report."""
+    """One environment by name: its Gymnasium id, body, length and row in a report."""
 
     name: str
     gym_id: str
