@@ -1,0 +1,186 @@
+"""Make every camera's image what the trunk expects: decode, resize, and jitter in training.
+
+Training workers and the server build the same object from the checkpoint's config, so that the two
+cannot drift apart.
+"""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction
+from octoverse.episode import Frame
+from octoverse.errors import BadData, UnknownName
+
+Filter = Literal["area", "bilinear", "bicubic", "lanczos3"]
+
+_FILTERS = {
+    "area": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos3": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSize:
+    """The size of images of one camera role, in pixels."""
+
+    role: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How far training images are changed at random; all off by default."""
+
+    brightness: float = 0.0
+    """Largest change of every pixel, as a share of full white."""
+    contrast: float = 0.0
+    """Largest relative change of the distance from mid-grey."""
+    shift: int = 0
+    """Largest shift of the picture in pixels, each way; the border is repeated."""
+    steady: tuple[str, ...] = ()
+    """Camera roles that are never shifted: a few pixels can be centimetres for a precise grasp."""
+
+    def __post_init__(self) -> None:
+        if min(self.brightness, self.contrast, self.shift) < 0 or self.contrast >= 1:
+            raise ValueError(
+                "brightness and shift must be at least 0 and contrast in [0, 1), got "
+                f"{self.brightness}, {self.shift} and {self.contrast}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessConfig:
+    """Settings of Preprocess."""
+
+    height: int = 64
+    """Height of images whose role is not in `sizes`, in pixels."""
+    width: int = 64
+    """Width of images whose role is not in `sizes`, in pixels."""
+    sizes: tuple[ImageSize, ...] = ()
+    filter: Filter = "area"
+    """How images are resized; each averages over what it shrinks (no aliasing)."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        named = [(s.height, s.width) for s in self.sizes]
+        if min(min(size) for size in [(self.height, self.width), *named]) < 1:
+            raise ValueError(f"Image sizes must be at least 1 pixel, got {self}.")
+        if self.filter not in _FILTERS:
+            raise UnknownName("resize filter", self.filter, _FILTERS)
+
+    def size(self, role: str) -> tuple[int, int]:
+        """(height, width) of images of this camera role."""
+        for one in self.sizes:
+            if one.role == role:
+                return one.height, one.width
+        return self.height, self.width
+
+
+class Preprocess:
+    """Decodes and resizes images; in training also jitters them."""
+
+    def __init__(self, config: PreprocessConfig) -> None:
+        self.config = config
+        self._filter = _FILTERS[config.filter]
+
+    def image(self, camera: Camera, raw: bytes | np.ndarray) -> np.ndarray:
+        """Decode one image where it is encoded, and resize it where its size differs.
+
+        Args:
+            camera: Its role decides the size.
+            raw: JPEG or any file Pillow reads, or uint8 (h, w, 3) RGB of any size.
+
+        Returns:
+            uint8 (height, width, 3), RGB, contiguous.
+
+        Raises:
+            BadData: if it is no readable image.
+        """
+        return self._resize(camera.role, raw)
+
+    def frame(self, body: Embodiment, frame: Frame) -> Frame:
+        """Bring one observation into the form that tokenizers read.
+
+        Images are decoded and resized, numbers become float32 arrays (indices int64); words stay.
+        """
+        found: dict[str, Any] = {}
+        for name, value in frame.items():
+            if name not in body.observation:
+                raise UnknownName(f"stream of '{body.name}'", name, body.observation)
+            stream = body.observation[name]
+            if isinstance(stream, Camera):
+                found[name] = self._resize(stream.role, value)
+            elif isinstance(stream, GoalImage):
+                found[name] = self._resize(body.cameras[stream.camera].role, value)
+            elif isinstance(stream, Instruction):
+                found[name] = value
+            else:
+                array = np.asarray(value)
+                kind = np.float32 if array.dtype.kind == "f" else np.int64
+                found[name] = np.ascontiguousarray(array, dtype=kind)
+        return found
+
+    def augment(self, role: str, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Jitter one camera's window as a whole; for training only.
+
+        Args:
+            role: The camera's role.
+            images: uint8 (t, h, w, 3).
+            rng: Decides the jitter; every call draws the same count of numbers.
+
+        Returns:
+            uint8 (t, h, w, 3), a new array where anything is switched on.
+        """
+        settings = self.config.augmentation
+        light, contrast, down, right = rng.uniform(-1.0, 1.0, 4)
+        if settings.brightness or settings.contrast:
+            grey = np.arange(256, dtype=np.float32) - 127.5
+            grey *= 1.0 + contrast * settings.contrast
+            grey += 127.5 + 255.0 * light * settings.brightness
+            images = np.clip(np.rint(grey), 0, 255).astype(np.uint8)[images]
+        if settings.shift and role not in settings.steady:
+            rows = np.arange(images.shape[1]) + round(down * settings.shift)
+            columns = np.arange(images.shape[2]) + round(right * settings.shift)
+            images = images.take(rows, axis=1, mode="clip").take(columns, axis=2, mode="clip")
+        return images
+
+    def _resize(self, role: str, raw: bytes | np.ndarray) -> np.ndarray:
+        height, width = self.config.size(role)
+        image = raw if isinstance(raw, np.ndarray) else decode(raw)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise BadData(
+                f"Camera '{role}': expected uint8 (height, width, 3), got {image.dtype} "
+                f"{image.shape}. Convert to RGB from 0 to 255 before."
+            )
+        if image.shape[:2] == (height, width):
+            return np.ascontiguousarray(image)
+        return np.asarray(Image.fromarray(image).resize((width, height), self._filter))
+
+
+def decode(raw: bytes) -> np.ndarray:
+    """Decode a JPEG, PNG or other image file.
+
+    Returns:
+        uint8 (h, w, 3), RGB; grey images are repeated over the three channels.
+
+    Raises:
+        BadData: if it is no readable image.
+    """
+    try:
+        if raw[:3] == b"\xff\xd8\xff":
+            return simplejpeg.decode_jpeg(raw, colorspace="RGB")
+        with Image.open(io.BytesIO(raw)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (ValueError, OSError, SyntaxError) as error:
+        raise BadData(
+            f"Expected an encoded image (JPEG, PNG), got {len(raw)} bytes that start with "
+            f"{bytes(raw[:8])!r}: {error}. The file is probably truncated; fetch it again."
+        ) from error
