@@ -7,6 +7,7 @@
   - BadData: a data folder or file that cannot be read as what it claims to be
   - BadCheckpoint: a checkpoint folder that is incomplete, damaged or of another version
   - MissingExtra: an optional package that this feature needs
+  - BadMessage: bytes that are not a message of the server's protocol
   - ServerError: the policy server could not be started
   - RemoteError: the policy server answered with a fault
   - ServerUnreachable: no answer came from the policy server in time
@@ -55,6 +56,14 @@ class MissingExtra(OctoverseError):
             f"{feature} needs the package '{package}', which is not installed. "
             f'Install it with: pip install "octoverse[{extra}]"'
         )
+
+
+class BadMessage(OctoverseError):
+    """Bytes are not a message of the server's protocol, or break one of its limits."""
+
+    def __init__(self, message: str, code: str = "bad_message", request: int | None = None) -> None:
+        self.code, self.request = code, request
+        super().__init__(message)
 
 
 class ServerError(OctoverseError):
