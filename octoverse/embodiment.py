@@ -17,6 +17,33 @@ if TYPE_CHECKING:
     import gymnasium
 
 
+class _Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.names), len(self.units), len(self.low), len(self.high)}
+        if len(sizes) != 1:
+            raise ValueError(
+                f"names, units, low and high must have one length, got {len(self.names)}, "
+                f"{len(self.units)}, {len(self.low)} and {len(self.high)}."
+            )
+        _check_names("names", self.names)
+        for name, low, high in zip(self.names, self.low, self.high, strict=True):
+            if not (_is_finite(low) and _is_finite(high) and low < high):
+                raise ValueError(
+                    f"{name}: low and high must be finite Python floats, low below high, "
+                    f"got {low!r} and {high!r}."
+                )
+
+    @property
+    def size(self) -> int:
+        """How many numbers a there are in one step."""
+        return len(self.names)
+
+
 class Camera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
     """Images, uint8 (height, width, 3), RGB."""
 
@@ -28,14 +55,13 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
     """Whether intrinsics and extrinsics travel with the data."""
     optional: bool = False
 
+    def __post_init__(self) -> None:
+        _check_positive(height=self.height, width=self.width)
 
-class State(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
+
+class State(_Numbers, frozen=True, kw_only=True, tag="state"):
     """One measured vector, float32 (n,), in the stated units."""
 
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
     optional: bool = False
 
 
@@ -50,6 +76,9 @@ class EgoHistory(msgspec.Struct, frozen=True, kw_only=True, tag="ego_history"):
     hz: float
     optional: bool = False
 
+    def __post_init__(self) -> None:
+        _check_positive(steps=self.steps, hz=self.hz)
+
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag="instruction"):
     """What to do, in words (str)."""
@@ -63,12 +92,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
     names: tuple[str, ...]
     optional: bool = False
 
+    def __post_init__(self) -> None:
+        _check_names("names", self.names)
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, tag="route"):
     """Where to go, float32 (points, 2): x, y [m] in the rear-axle frame, nearest first."""
 
     points: int
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        _check_positive(points=self.points)
 
 
 class GoalImage(msgspec.Struct, frozen=True, kw_only=True, tag="goal_image"):
@@ -79,28 +114,11 @@ class GoalImage(msgspec.Struct, frozen=True, kw_only=True, tag="goal_image"):
     width: int
     optional: bool = True
 
+    def __post_init__(self) -> None:
+        _check_positive(height=self.height, width=self.width)
+
 
 Stream = Camera | State | EgoHistory | Instruction | Command | Route | GoalImage
-
-
-class _Numbers(msgspec.Struct, frozen=True, kw_only=True):
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        sizes = {len(self.names), len(self.units), len(self.low), len(self.high)}
-        if len(sizes) != 1:
-            raise ValueError(
-                f"names, units, low and high must have one length, got {len(self.names)}, "
-                f"{len(self.units)}, {len(self.low)} and {len(self.high)}."
-            )
-
-    @property
-    def size(self) -> int:
-        """How many numbers a there are in one step."""
-        return len(self.names)
 
 
 class EndEffectorDelta(_Numbers, frozen=True, kw_only=True, tag="end_effector_delta"):
@@ -151,6 +169,10 @@ class Waypoints(_Numbers, frozen=True, kw_only=True, tag="waypoints"):
     low: tuple[float, ...] = (-500.0, -500.0, -6.3)
     high: tuple[float, ...] = (500.0, 500.0, 6.3)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(steps=self.steps, hz=self.hz)
+
 
 class AccelerationCurvature(_Numbers, frozen=True, kw_only=True, tag="acceleration_curvature"):
     """Controls of a unicycle; a chunk is (steps, 2), one row every 1 / hz seconds."""
@@ -161,6 +183,10 @@ class AccelerationCurvature(_Numbers, frozen=True, kw_only=True, tag="accelerati
     units: tuple[str, ...] = ("m/s^2", "1/m")
     low: tuple[float, ...] = (-10.0, -0.33)
     high: tuple[float, ...] = (10.0, 0.33)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(steps=self.steps, hz=self.hz)
 
 
 class Pedals(_Numbers, frozen=True, kw_only=True, tag="pedals"):
@@ -207,6 +233,9 @@ class SafeStop(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["hold", "zero", "brake"]
     deceleration: float = 3.0
 
+    def __post_init__(self) -> None:
+        _check_positive(deceleration=self.deceleration)
+
 
 class Embodiment(msgspec.Struct, frozen=True, kw_only=True):
     """One body: the streams it sees, the action groups it moves, and its control rate."""
@@ -218,14 +247,16 @@ class Embodiment(msgspec.Struct, frozen=True, kw_only=True):
     safe_stop: SafeStop
 
     def __post_init__(self) -> None:
-        if self.control_hz <= 0:
-            raise ValueError(f"control_hz must be above 0, got {self.control_hz}.")
+        _check_positive(control_hz=self.control_hz)
         if not self.observation or not self.action:
             raise ValueError(f"'{self.name}' must see at least one stream and move one group.")
         if self.safe_stop.kind == "brake" and not any(
             isinstance(group, Waypoints) for group in self.action.values()
         ):
             raise ValueError(f"'{self.name}': safe_stop 'brake' needs a Waypoints action group.")
+        for name, stream in self.observation.items():
+            if isinstance(stream, GoalImage) and stream.camera not in self.cameras:
+                raise UnknownName(f"camera for '{self.name}.{name}'", stream.camera, self.cameras)
 
     @property
     def fingerprint(self) -> str:
@@ -338,7 +369,7 @@ def check_stream(what: str, stream: Stream, value: Any) -> None:
     if isinstance(stream, State):
         check_numbers(what, stream, value, (len(stream.names),))
         return
-    value, shape = np.asarray(value), stream_shape(stream)
+    value, shape = _as_array(what, value), stream_shape(stream)
     if isinstance(stream, Camera | GoalImage) and value.dtype != np.uint8:
         raise SpecMismatch(
             f"{what}: expected uint8 RGB from 0 to 255, got {value.dtype}. "
@@ -354,7 +385,8 @@ def check_stream(what: str, stream: Stream, value: Any) -> None:
                 f"{what}: expected an index from 0 to {len(stream.names) - 1} "
                 f"({', '.join(stream.names)}), got {int(value)}."
             )
-    elif value.dtype != np.uint8:
+    elif isinstance(stream, EgoHistory | Route):
+        _check_real(what, value)
         _check_finite(what, value)
 
 
@@ -362,9 +394,8 @@ def check_numbers(
     what: str, numbers: State | ActionGroup, value: Any, shape: tuple[int, ...]
 ) -> None:
     """Raise SpecMismatch unless `value` has this shape, is finite and within its limits."""
-    value = np.asarray(value)
-    if value.dtype.kind not in "fiu":
-        raise SpecMismatch(f"{what}: expected float32, got {value.dtype}.")
+    value = _as_array(what, value)
+    _check_real(what, value)
     if value.shape != shape:
         raise SpecMismatch(
             f"{what}: expected shape {shape} ({', '.join(numbers.names)}), got {value.shape}."
@@ -382,6 +413,18 @@ def check_numbers(
         )
 
 
+def _as_array(what: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise SpecMismatch(f"{what}: expected an array, got a ragged list ({error}).") from error
+
+
+def _check_real(what: str, value: np.ndarray) -> None:
+    if value.dtype.kind not in "fiu":
+        raise SpecMismatch(f"{what}: expected float32, got {value.dtype}.")
+
+
 def _check_finite(what: str, value: np.ndarray, names: tuple[str, ...] = ()) -> None:
     bad = np.argwhere(~np.isfinite(value))
     if bad.size:
@@ -393,12 +436,29 @@ def _check_finite(what: str, value: np.ndarray, names: tuple[str, ...] = ()) -> 
         )
 
 
+def _is_finite(number: Any) -> bool:
+    # Exactly float or int: msgspec cannot write NumPy's scalars.
+    return type(number) in (float, int) and bool(np.isfinite(number))
+
+
+def _check_positive(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if not (_is_finite(number) and number > 0):
+            raise ValueError(f"{name} must be a Python number above 0, got {number!r}.")
+
+
+def _check_names(what: str, names: tuple[str, ...]) -> None:
+    if not names or "" in names or len(set(names)) != len(names):
+        raise ValueError(f"{what} must be given, not empty and distinct, got {names!r}.")
+
+
 def _kind(stream: Stream) -> str:
     return str(type(stream).__struct_config__.tag).replace("_", " ")
 
 
 def _meaning(body: Embodiment) -> dict[str, Any]:
-    plain = msgspec.to_builtins(body)
+    # Through the types once, so that a body written with control_hz=10 means the same as with 10.0.
+    plain = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(body), Embodiment))
     for stream in plain["observation"].values():
         for size in ("height", "width", "calibrated", "optional"):
             stream.pop(size, None)
