@@ -1,10 +1,20 @@
-"""What acts: a policy for many bodies at once, as servers and rollouts see it."""
+"""What acts: a policy for many bodies at once, and one robot's share of it.
 
+ActingPolicy is what a server and a rollout are given. RobotPolicy is what one robot calls: a
+LocalPolicy in this process, or a Client of a policy server; both answer the same.
+"""
+
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from octoverse.embodiment import Embodiment
+import msgspec
+import numpy as np
+
+from octoverse.embodiment import Camera, Embodiment, GoalImage
 from octoverse.episode import ActionChunk, Frame, Observation
+from octoverse.errors import SpecMismatch, UnknownName
+from octoverse.session import Session
 
 
 @runtime_checkable
@@ -65,3 +75,139 @@ class ActingPolicy(Protocol):
                 two calls; memory["instruction"] is emptied whenever the instruction changes.
         """
         ...
+
+
+@runtime_checkable
+class RobotPolicy(Protocol):
+    """One robot's policy, wherever it runs."""
+
+    body: Embodiment
+
+    def act(
+        self,
+        frame: Frame,
+        *,
+        observed_at_ns: int | None = None,
+        deadline_ms: float | None = None,
+        seed: int | None = None,
+    ) -> ActionChunk:
+        """Add a frame to the window and ask for the next actions.
+
+        Args:
+            frame: What the body sees.
+            observed_at_ns: When, by a monotonic clock; now if not given.
+            deadline_ms: Later than that the answer is of no use.
+            seed: Decides, with the count of calls since the reset, the noise of sampled actions;
+                that of the reset if not given.
+        """
+        ...
+
+    def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:
+        """Add a frame to the window, without asking for actions."""
+        ...
+
+    def reset(self, seed: int = 0) -> None:
+        """Begin a new episode: forget the window and the memory."""
+        ...
+
+
+class LocalPolicy:
+    """One robot's share of a policy in this process.
+
+    Args:
+        policy: The policy.
+        body: Name of one of its bodies, or a spec of the robot's own where that differs in what
+            may differ (camera sizes, optional streams).
+    """
+
+    def __init__(self, policy: ActingPolicy, body: str | Embodiment) -> None:
+        if isinstance(body, str):
+            body = _body(policy, body)
+        self.policy, self.body = policy, body
+        self.session = open_session(policy, body)
+        self.reset()
+
+    def act(
+        self,
+        frame: Frame,
+        *,
+        observed_at_ns: int | None = None,
+        deadline_ms: float | None = None,
+        seed: int | None = None,
+    ) -> ActionChunk:
+        """Add a frame to the window and compute the next actions; there is no deadline here."""
+        self.observe(frame, observed_at_ns=observed_at_ns)
+        observation = self.session.observation(self._seed if seed is None else seed, self._step)
+        self._step += 1
+        [chunk] = self.policy.act([observation], [self.session.memory])
+        check_chunk(self.policy, chunk, observation)
+        return chunk
+
+    def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:
+        """Add a frame to the window, without computing actions."""
+        self.session.observe(
+            frame, time.monotonic_ns() if observed_at_ns is None else observed_at_ns
+        )
+
+    def reset(self, seed: int = 0) -> None:
+        """Begin a new episode: forget the window and the memory."""
+        self.session.reset()
+        self._seed, self._step = seed, 0
+
+
+def open_session(policy: ActingPolicy, body: Embodiment, memory_bytes: int = 64 * 2**20) -> Session:
+    """Make the window that this policy wants of a robot with this spec.
+
+    Raises:
+        UnknownName: if the policy has no body of this name.
+    """
+    sizes = policy.camera_sizes.get(body.name, {})
+    streams = {
+        name: msgspec.structs.replace(stream, height=sizes[name][0], width=sizes[name][1])
+        if isinstance(stream, Camera | GoalImage) and name in sizes
+        else stream
+        for name, stream in _body(policy, body.name).observation.items()
+    }
+    return Session(
+        body,
+        frames=policy.frames,
+        spacing=policy.spacing,
+        prepare=lambda frame: policy.prepare(body.name, frame),
+        streams=streams,
+        memory_bytes=memory_bytes,
+    )
+
+
+def check_chunk(policy: ActingPolicy, chunk: ActionChunk, asked: Observation) -> None:
+    """Raise SpecMismatch unless a policy's answer is a finite chunk for that observation."""
+    expected = (asked.embodiment, asked.observed_at_ns)
+    if (chunk.embodiment, chunk.observed_at_ns) != expected:
+        raise SpecMismatch(
+            f"chunk: expected one for {expected[0]} at {expected[1]} ns, "
+            f"got one for {chunk.embodiment} at {chunk.observed_at_ns} ns. "
+            "A policy answers its observations in their order."
+        )
+    body, horizons = policy.bodies[asked.embodiment], policy.horizons[asked.embodiment]
+    if set(chunk.action) != set(body.action):
+        raise SpecMismatch(
+            f"chunk of {body.name}: expected {', '.join(sorted(body.action))}, "
+            f"got {', '.join(sorted(chunk.action)) or 'nothing'}."
+        )
+    for name, action in chunk.action.items():
+        shape = (horizons[name], body.action[name].size)
+        if action.shape != shape or action.dtype != np.float32:
+            raise SpecMismatch(
+                f"chunk of {body.name}.{name}: expected float32 {shape}, "
+                f"got {action.dtype} {action.shape}."
+            )
+        if not np.isfinite(action).all():
+            raise SpecMismatch(
+                f"chunk of {body.name}.{name}: expected finite numbers, got NaN or infinity. "
+                "Look at the weights and at the statistics of the states."
+            )
+
+
+def _body(policy: ActingPolicy, name: str) -> Embodiment:
+    if name not in policy.bodies:
+        raise UnknownName(f"body of {policy.model}", name, policy.bodies)
+    return policy.bodies[name]

@@ -1,0 +1,140 @@
+"""Arrays beside a header: all in one body, each at a stated place, looked at without copying."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar, get_args
+
+import msgspec
+import numpy as np
+import simplejpeg
+
+from octoverse.errors import BadMessage
+from octoverse.wire import Act, ArraySpec, Dtype, Observe, encode
+
+ALIGNMENT = 8
+M = TypeVar("M", Observe, Act)
+Packed = Mapping[str, "np.ndarray | Jpeg"]
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """An image, still compressed."""
+
+    data: bytes | memoryview
+    shape: tuple[int, ...]
+    """(height, width, 3) once decoded."""
+
+    @classmethod
+    def encode(cls, image: np.ndarray, quality: int) -> "Jpeg":
+        """Compress uint8 (height, width, 3) RGB with a quality from 1 to 100."""
+        image = np.ascontiguousarray(image)
+        return cls(simplejpeg.encode_jpeg(image, quality, "RGB"), image.shape)
+
+    def decode(self) -> np.ndarray:
+        """Give uint8 (height, width, 3) RGB.
+
+        Raises:
+            BadMessage: unless it is a sound JPEG of exactly the declared shape; that is looked
+                up in its header before any pixel is decoded.
+        """
+        try:
+            height, width, *_ = simplejpeg.decode_jpeg_header(self.data)
+            if (height, width, 3) != self.shape:
+                raise BadMessage(
+                    f"JPEG: expected shape {self.shape} as declared, got {(height, width, 3)}."
+                )
+            image: np.ndarray = simplejpeg.decode_jpeg(self.data, "RGB")
+        except ValueError as error:
+            raise BadMessage(f"JPEG: expected a complete image, got damaged data: {error}.") from (
+                error
+            )
+        return image
+
+
+def pack(message: M, arrays: Packed) -> tuple[bytes, np.ndarray]:
+    """Lay all arrays into one body, and say in the header where they are.
+
+    Returns:
+        The header, and the body, uint8 (bytes,), which nothing else refers to: send it as it is.
+    """
+    specs, offset = [], 0
+    for name, array in arrays.items():
+        size = len(array.data) if isinstance(array, Jpeg) else array.nbytes
+        spec = ArraySpec(
+            name=name,
+            dtype="uint8" if isinstance(array, Jpeg) else _dtype(name, array),
+            shape=tuple(array.shape),
+            encoding="jpeg" if isinstance(array, Jpeg) else "raw",
+            offset=offset,
+            size=size,
+        )
+        specs.append(spec)
+        offset += -(-size // ALIGNMENT) * ALIGNMENT
+    body = np.empty(offset, np.uint8)
+    for spec, array in zip(specs, arrays.values(), strict=True):
+        place = body[spec.offset : spec.offset + spec.size]
+        if isinstance(array, Jpeg):
+            place[:] = np.frombuffer(array.data, np.uint8)
+        else:
+            place.view(array.dtype).reshape(array.shape)[...] = array
+    return encode(msgspec.structs.replace(message, arrays=tuple(specs))), body
+
+
+def views(
+    specs: tuple[ArraySpec, ...], body: bytes | memoryview, image_bytes: int
+) -> dict[str, np.ndarray | Jpeg]:
+    """Look at the arrays of a body where they lie, without copying or decoding them.
+
+    Args:
+        specs: From the header.
+        body: The second frame.
+        image_bytes: Refuse more than this in all, counted as decoded.
+
+    Raises:
+        BadMessage: if an array is not wholly inside the body, overlaps another, or is not as
+            large as its shape says.
+    """
+    found: dict[str, np.ndarray | Jpeg] = {}
+    end = total = 0
+    for spec in specs:
+        what, length = f"array '{spec.name}'", 1
+        for side in spec.shape:
+            length *= side
+        length *= np.dtype(spec.dtype).itemsize
+        total += length
+        if spec.name in found:
+            raise BadMessage(f"{what}: expected one array of this name, got two.")
+        if total > image_bytes:
+            raise BadMessage(f"arrays: expected at most {image_bytes} bytes decoded, got {total}.")
+        if spec.offset % ALIGNMENT or spec.offset < end or spec.offset + spec.size > len(body):
+            raise BadMessage(
+                f"{what}: expected a place from {end} on, a multiple of {ALIGNMENT}, within a "
+                f"body of {len(body)} bytes, got {spec.offset} to {spec.offset + spec.size}."
+            )
+        end = spec.offset + spec.size
+        place = body[spec.offset : end]
+        if spec.encoding == "jpeg":
+            if len(spec.shape) != 3 or spec.shape[2] != 3 or spec.dtype != "uint8":
+                raise BadMessage(
+                    f"{what}: expected a JPEG to be uint8 (height, width, 3), "
+                    f"got {spec.dtype} {spec.shape}."
+                )
+            found[spec.name] = Jpeg(place, spec.shape)
+        elif spec.size != length:
+            raise BadMessage(
+                f"{what}: expected {length} bytes for {spec.dtype} {spec.shape}, got {spec.size}."
+            )
+        else:
+            found[spec.name] = np.frombuffer(place, spec.dtype).reshape(spec.shape)
+    return found
+
+
+def _dtype(name: str, array: np.ndarray) -> Dtype:
+    known: tuple[Dtype, ...] = get_args(Dtype)
+    for dtype in known:
+        if array.dtype == np.dtype(dtype):
+            return dtype
+    raise ValueError(
+        f"array '{name}': expected {', '.join(known)}, got {array.dtype.str}. "
+        "Convert it before sending."
+    )

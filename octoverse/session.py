@@ -1,0 +1,224 @@
+"""One robot's window of time-stamped frames, and what a policy remembers of it.
+
+The same class stands behind a local rollout and behind the server, so they cannot drift apart.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from octoverse.embodiment import (
+    Camera,
+    Command,
+    Embodiment,
+    GoalImage,
+    Instruction,
+    Stream,
+    stream_shape,
+)
+from octoverse.episode import Frame, Observation
+from octoverse.errors import SpecMismatch
+
+_CLOSEST = 16
+"""Frames that come faster than this many per spacing are thinned out, which bounds the window."""
+
+
+def as_it_is(frame: Frame) -> Frame:
+    """Prepare nothing."""
+    return frame
+
+
+def checked(body: Embodiment, frame: Frame) -> dict[str, Any]:
+    """Check one frame and give it in the types that windows and wire hold.
+
+    Returns:
+        Images uint8, commands int64 (), other numbers float32, instructions str. Nothing is
+        copied that has its type already.
+
+    Raises:
+        SpecMismatch: unless it is one complete observation of `body`.
+        UnknownName: if it has a stream that `body` has not.
+    """
+    body.check_frame(frame)
+    return {
+        name: value
+        if isinstance(body.observation[name], Instruction)
+        else np.asarray(value, _dtype(body.observation[name]))
+        for name, value in frame.items()
+    }
+
+
+class Session:
+    """Keeps what one robot saw lately, by the robot's own clock.
+
+    `memory` belongs to the policy. It is only ever replaced, never emptied in place, so a call
+    that is still at work on older memory disturbs nobody: read it when you take an observation.
+
+    Args:
+        body: What the frames that come are checked against.
+        frames: How many frames t a window has.
+        spacing: Seconds between them; None for one control step of the body.
+        prepare: Is given each frame before it is kept: resizes its images.
+        streams: What a window holds, as it is after `prepare`; by default what the body sees.
+            A stream that the body does not send is invalid throughout.
+        memory_bytes: Memory that has grown beyond this is dropped.
+    """
+
+    def __init__(
+        self,
+        body: Embodiment,
+        *,
+        frames: int = 1,
+        spacing: float | None = None,
+        prepare: Callable[[Frame], Frame] = as_it_is,
+        streams: Mapping[str, Stream] | None = None,
+        memory_bytes: int = 64 * 2**20,
+    ) -> None:
+        if frames < 1:
+            raise ValueError(f"frames must be at least 1, got {frames}.")
+        if spacing is not None and not spacing > 0:
+            raise ValueError(f"spacing must be above 0 s, got {spacing} s.")
+        self.body, self.frames, self.memory_bytes = body, frames, memory_bytes
+        self.spacing = 1 / body.control_hz if spacing is None else spacing
+        self.streams = body.observation if streams is None else streams
+        self.memory_dropped = 0
+        """How often memory outgrew its bound."""
+        self._prepare, self._spacing_ns = prepare, round(self.spacing * 1e9)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new episode: forget the window and the memory."""
+        self._window: list[tuple[int, dict[str, Any]]] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the memory alone; a policy must be able to do without it."""
+        self.memory: dict[str, Any] = {"instruction": {}}
+
+    def observe(self, frame: Frame, at_ns: int) -> None:
+        """Add one frame, seen at `at_ns` by the robot's clock; the same time replaces the newest.
+
+        Raises:
+            SpecMismatch: if the frame does not fit the body, `prepare` gave other sizes than the
+                window holds, or the frame is older than the newest.
+            UnknownName: if it has a stream that the body has not.
+        """
+        if self._window and at_ns < self._window[-1][0]:
+            raise SpecMismatch(
+                f"{self.body.name}: expected frames in order of time, from "
+                f"{self._window[-1][0]} ns on, got {at_ns} ns. "
+                "Use a monotonic clock, and reset the session when it starts again."
+            )
+        raw = checked(self.body, frame)
+        prepared = self._prepare(raw)
+        kept = {
+            name: self._own(name, stream, prepared[name], raw.get(name))
+            for name, stream in self.streams.items()
+            if name in prepared
+        }
+        if self._window and self._words(kept) != self._words(self._window[-1][1]):
+            self.memory = {**self.memory, "instruction": {}}
+        self._thin_out(at_ns)
+        self._window.append((at_ns, kept))
+
+    def observation(self, seed: int = 0, step: int = 0) -> Observation:
+        """Give the window that ends with the newest frame; its arrays are nobody else's.
+
+        Each place in the window takes the frame nearest to its time, at most half a spacing away;
+        where there is none, it is zero and invalid.
+
+        Raises:
+            ValueError: if nothing has been observed since the reset.
+        """
+        if not self._window:
+            raise ValueError("a session must observe a frame before it can give an observation.")
+        if _bytes(self.memory) > self.memory_bytes:
+            self.memory_dropped += 1
+            self.forget()
+        places = self._places()
+        streams: dict[str, Any] = {}
+        valid: dict[str, np.ndarray] = {}
+        for name, stream in self.streams.items():
+            if isinstance(stream, Instruction):
+                newest = self._window[-1][1]
+                streams[name] = newest.get(name, "")
+                valid[name] = np.full(self.frames, name in newest)
+                continue
+            values = [place.get(name) for place in places]
+            window: np.ndarray = np.zeros((self.frames, *stream_shape(stream)), _dtype(stream))
+            for i, value in enumerate(values):
+                if value is not None:
+                    window[i] = value
+            streams[name] = window
+            valid[name] = np.array([value is not None for value in values])
+        return Observation(
+            embodiment=self.body.name,
+            streams=streams,
+            valid=valid,
+            observed_at_ns=self._window[-1][0],
+            seed=seed,
+            step=step,
+        )
+
+    def _places(self) -> list[dict[str, Any]]:
+        """The frame for each place of the window, oldest first; empty where there is none."""
+        found: list[dict[str, Any]] = [{} for _ in range(self.frames)]
+        distance = [self._spacing_ns] * self.frames
+        newest = self._window[-1][0]
+        for at_ns, frame in self._window:
+            place = (newest - at_ns + self._spacing_ns // 2) // self._spacing_ns
+            away = abs(newest - at_ns - place * self._spacing_ns)
+            if place < self.frames and away <= distance[place]:
+                found[place], distance[place] = frame, away
+        return found[::-1]
+
+    def _thin_out(self, at_ns: int) -> None:
+        """Make room for a frame at this time: drop what no window can need any more."""
+        window = self._window
+        if window and window[-1][0] == at_ns:
+            window.pop()
+        if len(window) > 1 and window[-1][0] - window[-2][0] < self._spacing_ns / _CLOSEST:
+            window.pop()
+        oldest = at_ns - (self.frames - 1) * self._spacing_ns - self._spacing_ns // 2
+        while window and window[0][0] < oldest:
+            window.pop(0)
+
+    def _own(self, name: str, stream: Stream, value: Any, sent: Any) -> Any:
+        if isinstance(stream, Instruction):
+            return value
+        shape, dtype = stream_shape(stream), np.dtype(_dtype(stream))
+        if value.shape != shape or value.dtype != dtype:
+            raise SpecMismatch(
+                f"{self.body.name}.{name}: expected {dtype} {shape} in the window, "
+                f"got {value.dtype} {value.shape} from `prepare`."
+            )
+        # A caller may use its buffer again; what came over the wire cannot be written to.
+        borrowed = value.flags.writeable and np.may_share_memory(value, sent)
+        return value.copy() if borrowed else value
+
+    def _words(self, frame: Mapping[str, Any]) -> list[Any]:
+        return [frame.get(n) for n, s in self.streams.items() if isinstance(s, Instruction)]
+
+
+def _dtype(stream: Stream) -> type:
+    match stream:
+        case Camera() | GoalImage():
+            return np.uint8
+        case Command():
+            return np.int64
+        case _:
+            return np.float32
+
+
+def _bytes(value: Any) -> int:
+    """How much a policy has put into its memory, arrays and tensors by what they hold."""
+    if isinstance(value, dict):
+        return sum(_bytes(part) for part in value.values())
+    if isinstance(value, list | tuple | set):
+        return sum(_bytes(part) for part in value)
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes)
+    return sum(_bytes(part) for part in getattr(value, "__dict__", {}).values())
