@@ -114,6 +114,13 @@ class Renderer:
         mujoco.mjr_readPixels(frame, None, area, context)
         return np.ascontiguousarray(frame[::-1])  # GL's first row is the lowest
 
+    def upload_mesh(self, name: str) -> None:
+        """Show a mesh as it stands in the model now, after its vertices were written anew."""
+        _check_owner()
+        model = self._model()
+        assert model is not None
+        mujoco.mjr_uploadMesh(model, self._context, model.mesh(name).id)
+
     def close(self) -> None:
         """Free what the renderer holds on the graphics side."""
         self._context.free()
