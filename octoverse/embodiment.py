@@ -279,7 +279,7 @@ class Embodiment(msgspec.Struct, frozen=True, kw_only=True):
                 check_stream(f"{self.name}.{name}", stream, frame[name])
             elif not stream.optional:
                 raise SpecMismatch(
-                    f"{self.name}.{name}: expected a {_kind(stream)}, got nothing. "
+                    f"{self.name}.{name}: expected a {kind_of(stream)}, got nothing. "
                     "Send it in every frame, or declare it optional in the embodiment."
                 )
 
@@ -343,6 +343,11 @@ def differences(ours: Embodiment, theirs: Embodiment) -> list[str]:
                         f"{right.get(field)!r} there"
                     )
     return found
+
+
+def kind_of(part: Stream | ActionGroup) -> str:
+    """What a stream or an action group is, in words, such as "end effector delta"."""
+    return str(type(part).__struct_config__.tag).replace("_", " ")
 
 
 def stream_shape(stream: Stream) -> tuple[int, ...]:
@@ -450,10 +455,6 @@ def _check_positive(**numbers: float) -> None:
 def _check_names(what: str, names: tuple[str, ...]) -> None:
     if not names or "" in names or len(set(names)) != len(names):
         raise ValueError(f"{what} must be given, not empty and distinct, got {names!r}.")
-
-
-def _kind(stream: Stream) -> str:
-    return str(type(stream).__struct_config__.tag).replace("_", " ")
 
 
 def _meaning(body: Embodiment) -> dict[str, Any]:

