@@ -91,6 +91,10 @@ class Preprocess:
         self.config = config
         self._filter = _FILTERS[config.filter]
 
+    def size(self, camera: Camera) -> tuple[int, int]:
+        """(height, width) of this camera's images once they are prepared."""
+        return self.config.size(camera.role)
+
     def image(self, camera: Camera, raw: bytes | np.ndarray) -> np.ndarray:
         """Decode one image where it is encoded, and resize it where its size differs.
 

@@ -63,6 +63,7 @@ def test_a_role_has_its_own_size_and_the_others_the_default() -> None:
     wrist = Camera(height=96, width=96, role="wrist")
     assert Preprocess(config).image(wrist, _picture()).shape == (32, 48, 3)
     assert Preprocess(config).image(CAMERA, _picture()).shape == (64, 64, 3)
+    assert [Preprocess(config).size(camera) for camera in (wrist, CAMERA)] == [(32, 48), (64, 64)]
 
 
 def test_a_frame_becomes_images_numbers_and_words() -> None:
