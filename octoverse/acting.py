@@ -14,7 +14,7 @@ import numpy as np
 from octoverse.embodiment import Camera, Embodiment, GoalImage
 from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.errors import SpecMismatch, UnknownName
-from octoverse.session import Session
+from octoverse.session import Calibration, Session
 
 
 @runtime_checkable
@@ -72,7 +72,8 @@ class ActingPolicy(Protocol):
         Args:
             observations: One complete window for each robot.
             memories: For each robot, what earlier calls have put there. It may be emptied between
-                two calls; memory["instruction"] is emptied whenever the instruction changes.
+                two calls; memory["instruction"] is a dict that is emptied whenever the
+                instruction changes, memory["calibration"] what is known of the cameras.
         """
         ...
 
@@ -118,13 +119,19 @@ class LocalPolicy:
         policy: The policy.
         body: Name of one of its bodies, or a spec of the robot's own where that differs in what
             may differ (camera sizes, optional streams).
+        calibration: Of the robot's cameras, by name.
     """
 
-    def __init__(self, policy: ActingPolicy, body: str | Embodiment) -> None:
+    def __init__(
+        self,
+        policy: ActingPolicy,
+        body: str | Embodiment,
+        calibration: Mapping[str, Calibration] | None = None,
+    ) -> None:
         if isinstance(body, str):
             body = _body(policy, body)
         self.policy, self.body = policy, body
-        self.session = open_session(policy, body)
+        self.session = open_session(policy, body, calibration=calibration)
         self.reset()
 
     def act(
@@ -140,7 +147,8 @@ class LocalPolicy:
         observation = self.session.observation(self._seed if seed is None else seed, self._step)
         self._step += 1
         [chunk] = self.policy.act([observation], [self.session.memory])
-        check_chunk(self.policy, chunk, observation)
+        horizons = self.policy.horizons[self.body.name]
+        check_chunk(self.body, horizons, chunk, observation.observed_at_ns)
         return chunk
 
     def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:
@@ -155,7 +163,13 @@ class LocalPolicy:
         self._seed, self._step = seed, 0
 
 
-def open_session(policy: ActingPolicy, body: Embodiment, memory_bytes: int = 64 * 2**20) -> Session:
+def open_session(
+    policy: ActingPolicy,
+    body: Embodiment,
+    *,
+    memory_bytes: int = 64 * 2**20,
+    calibration: Mapping[str, Calibration] | None = None,
+) -> Session:
     """Make the window that this policy wants of a robot with this spec.
 
     Raises:
@@ -175,19 +189,27 @@ def open_session(policy: ActingPolicy, body: Embodiment, memory_bytes: int = 64 
         prepare=lambda frame: policy.prepare(body.name, frame),
         streams=streams,
         memory_bytes=memory_bytes,
+        calibration=calibration,
     )
 
 
-def check_chunk(policy: ActingPolicy, chunk: ActionChunk, asked: Observation) -> None:
-    """Raise SpecMismatch unless a policy's answer is a finite chunk for that observation."""
-    expected = (asked.embodiment, asked.observed_at_ns)
-    if (chunk.embodiment, chunk.observed_at_ns) != expected:
+def check_chunk(
+    body: Embodiment, horizons: Mapping[str, int], chunk: ActionChunk, observed_at_ns: int
+) -> None:
+    """Raise SpecMismatch unless `chunk` answers that observation of `body` in finite numbers.
+
+    Args:
+        body: Whose chunk it must be.
+        horizons: Rows that it must have, for each action group.
+        chunk: What the policy gave.
+        observed_at_ns: Which observation it must answer.
+    """
+    if (chunk.embodiment, chunk.observed_at_ns) != (body.name, observed_at_ns):
         raise SpecMismatch(
-            f"chunk: expected one for {expected[0]} at {expected[1]} ns, "
+            f"chunk: expected one for {body.name} at {observed_at_ns} ns, "
             f"got one for {chunk.embodiment} at {chunk.observed_at_ns} ns. "
             "A policy answers its observations in their order."
         )
-    body, horizons = policy.bodies[asked.embodiment], policy.horizons[asked.embodiment]
     if set(chunk.action) != set(body.action):
         raise SpecMismatch(
             f"chunk of {body.name}: expected {', '.join(sorted(body.action))}, "

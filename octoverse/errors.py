@@ -15,6 +15,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Literal
 
 
 class OctoverseError(Exception):
@@ -61,8 +62,14 @@ class MissingExtra(OctoverseError):
 class BadMessage(OctoverseError):
     """Bytes are not a message of the server's protocol, or break one of its limits."""
 
-    def __init__(self, message: str, code: str = "bad_message", request: int | None = None) -> None:
-        self.code, self.request = code, request
+    def __init__(
+        self,
+        message: str,
+        code: Literal["bad_message", "protocol"] = "bad_message",
+        request: int | None = None,
+    ) -> None:
+        self.code: Literal["bad_message", "protocol"] = code
+        self.request = request
         super().__init__(message)
 
 

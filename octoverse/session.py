@@ -4,9 +4,11 @@ The same class stands behind a local rollout and behind the server, so they cann
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from octoverse.embodiment import (
     Camera,
@@ -22,6 +24,15 @@ from octoverse.errors import SpecMismatch
 
 _CLOSEST = 16
 """Frames that come faster than this many per spacing are thinned out, which bounds the window."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a camera looks."""
+
+    intrinsics: Annotated[tuple[float, ...], Meta(min_length=9, max_length=9)]
+    """3 x 3, row by row [pixel]."""
+    extrinsics: Annotated[tuple[float, ...], Meta(min_length=16, max_length=16)]
+    """4 x 4, row by row: from the camera's frame to the body's [m]."""
 
 
 def as_it_is(frame: Frame) -> Frame:
@@ -63,6 +74,7 @@ class Session:
         streams: What a window holds, as it is after `prepare`; by default what the body sees.
             A stream that the body does not send is invalid throughout.
         memory_bytes: Memory that has grown beyond this is dropped.
+        calibration: Of the robot's cameras, by name; stands in memory["calibration"].
     """
 
     def __init__(
@@ -74,6 +86,7 @@ class Session:
         prepare: Callable[[Frame], Frame] = as_it_is,
         streams: Mapping[str, Stream] | None = None,
         memory_bytes: int = 64 * 2**20,
+        calibration: Mapping[str, Calibration] | None = None,
     ) -> None:
         if frames < 1:
             raise ValueError(f"frames must be at least 1, got {frames}.")
@@ -82,6 +95,7 @@ class Session:
         self.body, self.frames, self.memory_bytes = body, frames, memory_bytes
         self.spacing = 1 / body.control_hz if spacing is None else spacing
         self.streams = body.observation if streams is None else streams
+        self.calibration = dict(calibration or {})
         self.memory_dropped = 0
         """How often memory outgrew its bound."""
         self._prepare, self._spacing_ns = prepare, round(self.spacing * 1e9)
@@ -94,7 +108,7 @@ class Session:
 
     def forget(self) -> None:
         """Drop the memory alone; a policy must be able to do without it."""
-        self.memory: dict[str, Any] = {"instruction": {}}
+        self.memory: dict[str, Any] = {"instruction": {}, "calibration": self.calibration}
 
     def observe(self, frame: Frame, at_ns: int) -> None:
         """Add one frame, seen at `at_ns` by the robot's clock; the same time replaces the newest.
@@ -111,11 +125,11 @@ class Session:
                 "Use a monotonic clock, and reset the session when it starts again."
             )
         raw = checked(self.body, frame)
-        prepared = self._prepare(raw)
+        prepared = self._prepare({k: v for k, v in raw.items() if k in self.streams})
         kept = {
-            name: self._own(name, stream, prepared[name], raw.get(name))
-            for name, stream in self.streams.items()
-            if name in prepared
+            name: self._own(name, self.streams[name], prepared[name], raw[name])
+            for name in self.streams
+            if name in raw
         }
         if self._window and self._words(kept) != self._words(self._window[-1][1]):
             self.memory = {**self.memory, "instruction": {}}

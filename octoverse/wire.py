@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from octoverse.embodiment import ActionGroup, Embodiment
 from octoverse.errors import BadMessage
+from octoverse.session import Calibration
 
 PROTOCOL = 1
 HEADER_BYTES = 64 * 1024
@@ -52,15 +53,6 @@ class ArraySpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Arrays = Annotated[tuple[ArraySpec, ...], Meta(max_length=32)]
-
-
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a camera looks."""
-
-    intrinsics: Annotated[tuple[float, ...], Meta(min_length=9, max_length=9)]
-    """3 x 3, row by row [pixel]."""
-    extrinsics: Annotated[tuple[float, ...], Meta(min_length=16, max_length=16)]
-    """4 x 4, row by row: from the camera's frame to the body's [m]."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

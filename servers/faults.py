@@ -1,0 +1,48 @@
+"""Say to clients, in words, why there is no answer; and count how often."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from octoverse.wire import Fault, FaultCode, encode
+
+Send = Callable[[bytes, np.ndarray | None], None]
+"""Takes a header and a body back to where a message came from; called from any thread."""
+
+
+class Faults:
+    """Answers faults."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def send(
+        self,
+        send: Send,
+        code: FaultCode,
+        message: str,
+        request: int | None,
+        *,
+        remedy: str = "",
+        retry_after_ms: float | None = None,
+    ) -> None:
+        """Answer one fault to the request of this number."""
+        with self._lock:
+            self._counts[code] += 1
+        fault = Fault(
+            code=code,
+            message=message,
+            remedy=remedy,
+            request=request,
+            retry_after_ms=retry_after_ms,
+        )
+        send(encode(fault), None)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Fault code to how often it was answered."""
+        with self._lock:
+            return dict(self._counts)

@@ -1,0 +1,124 @@
+"""The robots that a server knows: each one's session, its unread messages and its figures."""
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from octoverse.session import Session
+from octoverse.wire import Limits
+
+_SPARED_S = 10.0
+"""A robot that was heard of this lately is never forgotten to make room for another."""
+_INBOX = 64
+_SMOOTHING = 0.2
+
+
+@dataclass(kw_only=True, eq=False)
+class Robot:
+    """One robot with a session."""
+
+    session: Session
+    client: str
+    """What the client calls itself."""
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    heard: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    inbox: deque[tuple[Any, int]] = field(default_factory=deque)
+    """Messages that wait to be prepared, with their sizes in bytes."""
+    inbox_bytes: int = 0
+    busy: bool = False
+    """Whether it stands in the line of those that have unread messages."""
+    instruction: str = ""
+    requests: int = 0
+    hz: float = 0.0
+    latency_ms: float = 0.0
+    _last_request: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return f"{self.session.body.name} {self.client or 'robot'} ({self.id[:8]})"
+
+    def accept(self, message: Any, size: int, limits: Limits) -> bool:
+        """Take a message into the inbox, in order; call it with `lock` held.
+
+        Returns:
+            Whether there was room.
+        """
+        full = self.inbox_bytes + size > limits.message_bytes or len(self.inbox) >= _INBOX
+        if self.inbox and full:
+            return False
+        self.inbox.append((message, size))
+        self.inbox_bytes += size
+        return True
+
+    def take(self) -> Any:
+        """Take the oldest message out of the inbox; call it with `lock` held."""
+        message, size = self.inbox.popleft()
+        self.inbox_bytes -= size
+        return message
+
+    def asked(self, now: float) -> None:
+        """Count one request for action."""
+        self.requests += 1
+        if self._last_request is not None and now > self._last_request:
+            self.hz = _smooth(self.hz, 1 / (now - self._last_request))
+        self._last_request = now
+
+    def answered(self, total_ms: float) -> None:
+        """Note how long an answer took."""
+        self.latency_ms = _smooth(self.latency_ms, total_ms)
+
+
+class Robots:
+    """A bounded table of robots by session id; those not heard of for long are forgotten."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._robots: dict[str, Robot] = {}
+
+    def __len__(self) -> int:
+        return len(self._robots)
+
+    def __iter__(self) -> Iterator[Robot]:
+        return iter(list(self._robots.values()))
+
+    def find(self, session: str, now: float) -> Robot | None:
+        """Give the robot of a session, and note that it was heard of."""
+        robot = self._robots.get(session)
+        if robot is not None:
+            robot.heard = now
+        return robot
+
+    def add(self, robot: Robot) -> bool:
+        """Take in a robot, if need be instead of the one that has been silent longest.
+
+        Returns:
+            Whether there was room.
+        """
+        if len(self._robots) >= self._limits.sessions:
+            silent = min(self, key=lambda r: r.heard)
+            if robot.heard - silent.heard < _SPARED_S:
+                return False
+            self.remove(silent.id)
+        self._robots[robot.id] = robot
+        return True
+
+    def remove(self, session: str) -> Robot | None:
+        """Forget a robot."""
+        return self._robots.pop(session, None)
+
+    def expire(self, now: float) -> list[Robot]:
+        """Forget those not heard of for too long, and give them."""
+        late = [r for r in self if now - r.heard > self._limits.session_s]
+        for robot in late:
+            self.remove(robot.id)
+        return late
+
+
+def _smooth(old: float, new: float) -> float:
+    return new if old == 0.0 else old + _SMOOTHING * (new - old)

@@ -1,0 +1,226 @@
+"""Serve a policy to many robots over ZeroMQ; docs/wire.md has the messages.
+
+One thread has the socket and waits for nobody, a few prepare images, one runs the policy.
+"""
+
+import logging
+import re
+import signal
+import socket as sockets
+import threading
+import time
+from collections import deque
+from functools import partial
+from types import FrameType, TracebackType
+
+import numpy as np
+import zmq
+
+from octoverse.acting import ActingPolicy
+from octoverse.errors import ServerError
+from octoverse.servers.service import Service
+from octoverse.servers.status import ServerStatus
+from octoverse.wire import Limits
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
+_ADDRESS = re.compile(r"tcp://(?P<host>[^/]+):(?P<port>\d{1,5}|\*)")
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}")
+_UNREAD = 8
+"""Messages of one peer that libzmq keeps until the socket's thread comes round."""
+_AT_A_TIME = 64
+"""Messages read before replies are sent."""
+_EXPIRE_EVERY_S = 1
+_LAST_WORDS_MS = 200
+
+
+class Server:
+    """Serves one policy until stopped.
+
+    Args:
+        policy: What computes.
+        address: tcp://127.0.0.1:PORT; port 0 or * picks a free one, see `address` after `start`.
+        max_batch: Requests computed together, at most.
+        max_wait_ms: How long a batch is held back for robots about to come back, at most.
+        limits: What is refused.
+        prepare_threads: How many frames are decoded and resized at once.
+
+    Raises:
+        ServerError: if the address is not one of this machine's loopback.
+    """
+
+    def __init__(
+        self,
+        policy: ActingPolicy,
+        *,
+        address: str = DEFAULT_ADDRESS,
+        max_batch: int = 16,
+        max_wait_ms: float = 5.0,
+        limits: Limits | None = None,
+        prepare_threads: int = 2,
+    ) -> None:
+        self.address = _checked(address)
+        self._service = Service(
+            policy,
+            max_batch=max_batch,
+            max_wait_ms=max_wait_ms,
+            limits=limits,
+            prepare_threads=prepare_threads,
+        )
+        self._outbox: deque[tuple[bytes, bytes, np.ndarray | None]] = deque()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
+
+    def start(self) -> "Server":
+        """Bind, and serve in threads of its own.
+
+        Raises:
+            ServerError: if the port is in use.
+        """
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, self._service.limits.message_bytes)
+        self._socket.setsockopt(zmq.RCVHWM, _UNREAD)
+        self._socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
+        try:
+            self._socket.bind(self.address)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise ServerError(
+                f"{self.address}: expected a free port, got: {error.strerror}. Stop the server "
+                "that has it, or let tcp://127.0.0.1:0 pick a free one."
+            ) from error
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._bell, self._ear = sockets.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+        self._service.start()
+        self._thread.start()
+        logger.info("serving %s at %s", self._service.policy.model, self.address)
+        return self
+
+    def stop(self) -> None:
+        """Finish the batch at work, tell those that wait that it is over, and close."""
+        if self._thread.is_alive():
+            self._service.stop()
+            self._stopping.set()
+            self._ring()
+            self._thread.join()
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM; call it from the main thread.
+
+        Raises:
+            ServerError: if the port is in use, or the socket breaks.
+        """
+        asked = threading.Event()
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            asked.set()
+
+        before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with self:
+                while not asked.wait(1.0):
+                    if not self._thread.is_alive():
+                        raise ServerError("The server's socket broke; the log says why.")
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def status(self) -> ServerStatus:
+        """Look at the live figures."""
+        return self._service.status()
+
+    def __enter__(self) -> "Server":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._ear, zmq.POLLIN)
+        expired = time.monotonic()
+        while not self._stopping.is_set():
+            poller.poll(1000 * _EXPIRE_EVERY_S)
+            self._listen()
+            for _ in range(_AT_A_TIME):
+                if not self._read():
+                    break
+            self._write()
+            if (now := time.monotonic()) - expired > _EXPIRE_EVERY_S:
+                self._service.expire()
+                expired = now
+        self._write()
+        self._context.destroy(linger=_LAST_WORDS_MS)
+        self._bell.close()
+        self._ear.close()
+
+    def _read(self) -> bool:
+        """Take one message from the socket; False if there is none."""
+        try:
+            route = self._socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        send = partial(self._send, route)
+        header, body, count = b"", memoryview(b""), 0
+        while self._socket.getsockopt(zmq.RCVMORE):
+            count += 1
+            if count == 1:
+                header = self._socket.recv()
+            else:
+                frame = self._socket.recv(copy=False)
+                body = frame.buffer if count == 2 else body
+        try:
+            if count == 2:
+                self._service.receive(header, body, send)
+            else:
+                self._service.refuse(send, f"message: expected 2 frames, got {count}.")
+        except Exception:
+            logger.exception("a message could not be handled")
+            self._service.refuse(send, "message: expected one that can be handled.")
+        return True
+
+    def _send(self, route: bytes, header: bytes, body: np.ndarray | None) -> None:
+        self._outbox.append((route, header, body))
+        if threading.current_thread() is not self._thread:
+            self._ring()
+
+    def _write(self) -> None:
+        while self._outbox:
+            route, header, body = self._outbox.popleft()
+            self._socket.send(route, zmq.SNDMORE)
+            self._socket.send(header, zmq.SNDMORE)
+            self._socket.send(b"" if body is None else body.data, copy=False)
+
+    def _ring(self) -> None:
+        try:
+            self._bell.send(b"\0")
+        except BlockingIOError:
+            pass  # it is ringing already
+
+    def _listen(self) -> None:
+        try:
+            self._ear.recv(4096)
+        except BlockingIOError:
+            pass
+
+
+def _checked(address: str) -> str:
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ServerError(f"address: expected tcp://127.0.0.1:PORT, got {address}.")
+    if not _LOOPBACK.fullmatch(match["host"]):
+        raise ServerError(
+            f"address: expected this machine's loopback (tcp://127.0.0.1:PORT), got {address}. "
+            "Serving to other machines needs keys, which this version does not have yet."
+        )
+    return address.replace("localhost", "127.0.0.1")
