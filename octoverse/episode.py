@@ -25,7 +25,7 @@ class Episode:
     """Which episode of that data set."""
     times_ns: np.ndarray
     """int64 (t,)."""
-    observation: Mapping[str, Sequence[Any]]
+    observation: Mapping[str, Sequence[Any] | np.ndarray]
     """Stream name to t values: encoded images as bytes or arrays as they come, (t, n) numbers,
     t strings. A stream that the recording lacks is absent."""
     action: Mapping[str, np.ndarray]
