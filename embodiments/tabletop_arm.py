@@ -34,8 +34,8 @@ TABLETOP_ARM = Embodiment(
         "arm": EndEffectorDelta(
             names=("dx", "dy", "dz", "dyaw"),
             units=("m", "m", "m", "rad"),
-            low=(-0.03, -0.03, -0.03, -0.25),
-            high=(0.03, 0.03, 0.03, 0.25),
+            low=(-0.02, -0.02, -0.02, -0.2),
+            high=(0.02, 0.02, 0.02, 0.2),
         ),
         "gripper": Gripper(),
     },

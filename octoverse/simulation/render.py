@@ -36,6 +36,7 @@ _OFF_FOR_ROBOTS = (
     mujoco.mjtRndFlag.mjRND_HAZE,
     mujoco.mjtRndFlag.mjRND_SKYBOX,
 )
+_ON_FOR_PEOPLE = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_SKYBOX)
 
 
 class Renderer:
@@ -44,7 +45,6 @@ class Renderer:
     def __init__(self, model: mujoco.MjModel) -> None:
         _make_current()
         model.vis.quality.offsamples = 0
-        model.vis.quality.shadowsize = 1024
         self._model = weakref.ref(model)
         self._scene = mujoco.MjvScene(model, maxgeom=1000)
         self._option = mujoco.MjvOption()
@@ -68,7 +68,7 @@ class Renderer:
             camera: name of a camera of the model.
             height: of the picture [pixels].
             width: of the picture [pixels].
-            for_people: with shadows and smooth edges; about ten times slower.
+            for_people: with shadows, sky and smooth edges; about ten times slower.
 
         Returns:
             uint8 (height, width, 3), RGB.
@@ -81,7 +81,7 @@ class Renderer:
         model = self._model()
         assert model is not None
         for flag in _OFF_FOR_ROBOTS:
-            self._scene.flags[flag] = for_people and flag == mujoco.mjtRndFlag.mjRND_SHADOW
+            self._scene.flags[flag] = for_people and flag in _ON_FOR_PEOPLE
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._camera.fixedcamid = model.camera(camera).id
         mujoco.mjv_updateScene(
