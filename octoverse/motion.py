@@ -106,13 +106,13 @@ def _predict(
             "A speed needs two poses."
         )
     last = relative(history[..., -1, :], history[..., -2, :])
-    speed = -hz * (
-        last[..., 0] * np.cos(last[..., 2] / 2) + last[..., 1] * np.sin(last[..., 2] / 2)
-    )
+    half = last[..., 2] / 2
+    # np.sinc(a / pi) is sin(a) / a: chord over arc, also where the arc is straight.
+    arc = (last[..., 0] * np.cos(half) + last[..., 1] * np.sin(half)) / np.sinc(half / np.pi)
+    speed = -hz * arc
     rate = -hz * last[..., 2] if turning else np.zeros_like(speed)
     time = np.arange(1, steps + 1) / future_hz
     heading = rate[..., None] * time
-    # np.sinc(a / pi) is sin(a) / a: the chord of an arc, also where the arc is straight.
     chord = speed[..., None] * time * np.sinc(heading / 2 / np.pi)
     poses = [chord * np.cos(heading / 2), chord * np.sin(heading / 2), wrap(heading)]
     return np.stack(poses, axis=-1)
