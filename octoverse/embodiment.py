@@ -279,7 +279,7 @@ class Embodiment(msgspec.Struct, frozen=True, kw_only=True):
                 check_stream(f"{self.name}.{name}", stream, frame[name])
             elif not stream.optional:
                 raise SpecMismatch(
-                    f"{self.name}.{name}: expected a {kind_of(stream)}, got nothing. "
+                    f"{self.name}.{name}: expected its {kind_of(stream)}, got nothing. "
                     "Send it in every frame, or declare it optional in the embodiment."
                 )
 
@@ -412,9 +412,10 @@ def check_numbers(
     if outside.size:
         place = tuple(int(i) for i in outside[0])
         i = place[-1]
+        unit = "" if numbers.units[i] == "1" else f" {numbers.units[i]}"
         raise SpecMismatch(
-            f"{what}[{numbers.names[i]}]: expected {numbers.low[i]:g} to {numbers.high[i]:g} "
-            f"{numbers.units[i]}, got {float(value[place]):.4g} {numbers.units[i]}."
+            f"{what}[{numbers.names[i]}]: expected {numbers.low[i]:g} to {numbers.high[i]:g}"
+            f"{unit}, got {float(value[place]):.4g}{unit}."
         )
 
 

@@ -1,0 +1,11 @@
+from octoverse.embodiments.widowx import WIDOWX
+
+
+def test_actions_are_the_seven_numbers_of_bridge_at_5_hz() -> None:
+    names = [name for group in WIDOWX.action.values() for name in group.names]
+    assert names == ["dx", "dy", "dz", "droll", "dpitch", "dyaw", "opening"]
+    assert WIDOWX.control_hz == 5.0
+
+
+def test_one_camera_is_enough() -> None:
+    assert [name for name, camera in WIDOWX.cameras.items() if not camera.optional] == ["primary"]
