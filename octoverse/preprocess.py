@@ -129,7 +129,7 @@ class Preprocess:
             else:
                 array = np.asarray(value)
                 kind = np.float32 if array.dtype.kind == "f" else np.int64
-                found[name] = np.ascontiguousarray(array, dtype=kind)
+                found[name] = np.asarray(array, dtype=kind, order="C")
         return found
 
     def augment(self, role: str, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,358 @@
+"""Write episodes as a LeRobot v3.0 data set that can be appended to and survives being killed.
+
+Source: huggingface/lerobot, src/lerobot/datasets/dataset_writer.py, version 0.4 to 0.6.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from octoverse.data import lerobot_format as form
+from octoverse.data import png
+from octoverse.data.lerobot_stats import Totals, episode_stats
+from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction, differences
+from octoverse.episode import Episode
+from octoverse.errors import BadData
+
+FLUSH_BYTES = 64 * 2**20
+"""Episodes are held in memory up to this, then written as one file."""
+
+
+class LeRobotWriter:
+    """Appends episodes of one body to a folder.
+
+    Episodes go to disk in files that are complete when they appear; info.json, written last, says
+    how many episodes count. A recording that is killed loses what was added since the last flush
+    and nothing else, and opening the folder again goes on after what counts.
+
+    Args:
+        folder: A new folder, or one written before.
+        body: What is recorded.
+
+    Raises:
+        BadData: if the folder holds something else, or a recording of another body.
+    """
+
+    def __init__(self, folder: Path | str, body: Embodiment) -> None:
+        self.folder, self.body = Path(folder), body
+        self._info: form.Info | None = None
+        self._description: form.Description | None = None
+        self._tasks: dict[str, int] = {}
+        self._totals = Totals()
+        self._files = 0
+        self._tables: list[pa.Table] = []
+        self._rows: list[dict[str, Any]] = []
+        self._bytes = 0
+        self._keys: list[str] = []
+        if (self.folder / form.INFO).exists():
+            self._reopen()
+        elif self.folder.exists() and any(self.folder.glob("meta/*")):
+            raise BadData(
+                f"{self.folder}: expected an empty folder or a recording, got a meta folder "
+                f"without {form.INFO}. Delete the folder, or choose another."
+            )
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Key of every episode, in order."""
+        return tuple(self._keys)
+
+    @property
+    def steps(self) -> int:
+        """Time steps of all episodes."""
+        return (self._info.total_frames if self._info else 0) + sum(
+            row["length"] for row in self._rows
+        )
+
+    def __enter__(self) -> "LeRobotWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.flush()
+
+    def add(self, episode: Episode) -> None:
+        """Append one episode; images may be encoded (JPEG, PNG) or arrays, which become PNG.
+
+        Raises:
+            BadData: if it is empty, of another body, or has other streams than the first one.
+        """
+        if episode.embodiment != self.body.name or not len(episode):
+            raise BadData(
+                f"Episode {episode.key}: expected at least one step of '{self.body.name}', got "
+                f"{len(episode)} of '{episode.embodiment}'."
+            )
+        if self._info is None or self._description is None:
+            self._begin(episode)
+        info, description = self._info, self._description
+        assert info is not None and description is not None
+        self._check(episode, description)
+        number, first, count = len(self._keys), self.steps, len(episode)
+        columns, images = self._columns(episode, description, info)
+        words = self._words(episode, description)
+        for word in words:
+            self._tasks.setdefault(word, len(self._tasks))
+        frame = np.arange(count)
+        columns |= {
+            form.TIME: episode.times_ns.astype(np.int64),
+            "timestamp": (frame / info.fps).astype(np.float32),
+            "frame_index": frame,
+            "episode_index": np.full(count, number),
+            "index": first + frame,
+            "task_index": np.array([self._tasks[word] for word in words]),
+        }
+        arrays = {**columns, **images}
+        table = pa.table(
+            [_arrow(info.features[key], arrays[key]) for key in info.features],
+            schema=_schema(info.features),
+        )
+        stats = episode_stats(columns, images)
+        self._totals.add(stats)
+        row = {
+            "episode_index": number,
+            "tasks": sorted(set(words), key=words.index),
+            "length": count,
+            "dataset_from_index": first,
+            "dataset_to_index": first + count,
+            form.KEY: episode.key,
+        }
+        for key, found in stats.items():
+            row |= {f"stats/{key}/{name}": value.tolist() for name, value in found.items()}
+        self._tables.append(table)
+        self._rows.append(row)
+        self._keys.append(episode.key)
+        self._bytes += table.nbytes
+        if self._bytes >= FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring everything added so far to disk."""
+        if not self._rows or self._info is None or self._description is None:
+            return
+        spot = form.place(self._files)
+        for row in self._rows:
+            row |= {f"data/{k}": v for k, v in spot.items()}
+            row |= {f"meta/episodes/{k}": v for k, v in spot.items()}
+        _write(self.folder / form.DATA.format(**spot), self._tables)
+        _write(self.folder / form.EPISODES.format(**spot), [pa.Table.from_pylist(self._rows)])
+        self._files += 1
+        form.replace_file(self.folder / form.TASKS, _tasks_file(list(self._tasks)))
+        form.replace_file(self.folder / form.STATS, json.dumps(self._totals.stats()).encode())
+        form.replace_file(self.folder / form.DESCRIPTION, msgspec.json.encode(self._description))
+        total = len(self._keys)
+        self._info = msgspec.structs.replace(
+            self._info,
+            total_frames=self.steps,
+            total_episodes=total,
+            total_tasks=len(self._tasks),
+            splits={"train": f"0:{total}"},
+        )
+        self._tables, self._rows, self._bytes = [], [], 0
+        form.replace_file(
+            self.folder / form.INFO, msgspec.json.format(msgspec.json.encode(self._info), indent=4)
+        )
+
+    def _begin(self, episode: Episode) -> None:
+        masked = {
+            "observation": [k for k in episode.observation if k in episode.observation_valid],
+            "action": [k for k in episode.action if k in episode.action_valid],
+        }
+        shapes = {
+            name: _image_shape(episode.observation[name][0])
+            for name in episode.observation
+            if isinstance(self.body.observation.get(name), Camera | GoalImage)
+        }
+        observation = [k for k in self.body.observation if k in episode.observation]
+        action = [k for k in self.body.action if k in episode.action]
+        self._description, features = form.describe(self.body, observation, action, masked, shapes)
+        hz = self.body.control_hz
+        self._info = form.Info(
+            robot_type=self.body.name, fps=int(hz) if hz == int(hz) else hz, features=features
+        )
+
+    def _reopen(self) -> None:
+        from octoverse.data.lerobot import LeRobotSource
+
+        source = LeRobotSource(folder=self.folder)
+        found = differences(self.body, source.description.body)
+        if found:
+            raise BadData(
+                f"{self.folder}: expected a recording of '{self.body.name}', got another body: "
+                f"{'; '.join(found)}. Record into another folder."
+            )
+        self._info, self._description = source.info, source.description
+        self._tasks = {task: i for i, task in enumerate(source.tasks)}
+        for row in source.rows(with_stats=True):
+            self._keys.append(row[form.KEY])
+            self._totals.add_row(row)
+            spot = row["data/chunk_index"] * form.FILES_PER_CHUNK + row["data/file_index"]
+            self._files = max(self._files, spot + 1)
+
+    def _check(self, episode: Episode, description: form.Description) -> None:
+        for side, parts, masks in (
+            ("observation", description.observation, description.observation_valid),
+            ("action", description.action, description.action_valid),
+        ):
+            given = getattr(episode, side)
+            if given.keys() != parts.keys():
+                raise BadData(
+                    f"Episode {episode.key}: expected {side} {', '.join(sorted(parts))}, got "
+                    f"{', '.join(sorted(given)) or 'none'}. All episodes of a folder have the "
+                    "same; where one lacks a stream, give it a mask from the first episode on."
+                )
+            for name, values in given.items():
+                if len(values) != len(episode):
+                    raise BadData(
+                        f"Episode {episode.key}, '{name}': expected {len(episode)} values, got "
+                        f"{len(values)}."
+                    )
+            for name, valid in getattr(episode, f"{side}_valid").items():
+                if name not in masks and not np.all(valid):
+                    raise BadData(
+                        f"Episode {episode.key}, '{name}': some values are invalid, but the "
+                        "first episode had no mask for it. Give it one, all true, there."
+                    )
+
+    def _columns(
+        self, episode: Episode, description: form.Description, info: form.Info
+    ) -> tuple[dict[str, np.ndarray], dict[str, list[bytes]]]:
+        count = len(episode)
+        numbers: dict[str, list[np.ndarray]] = {}
+        images: dict[str, list[bytes]] = {}
+        for parts, given in (
+            (description.observation, episode.observation),
+            (description.action, episode.action),
+        ):
+            for name, part in parts.items():
+                if part.feature == "task":
+                    continue
+                feature = info.features[part.feature]
+                if feature.dtype == "image":
+                    images[part.feature] = [_encoded(image) for image in given[name]]
+                    continue
+                values: np.ndarray = np.asarray(given[name], np.dtype(feature.dtype))
+                numbers.setdefault(part.feature, []).append(values)
+        columns = {
+            key: (parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)).reshape(
+                count, *info.features[key].shape
+            )
+            for key, parts in numbers.items()
+        }
+        for masks, known in (
+            (description.observation_valid, episode.observation_valid),
+            (description.action_valid, episode.action_valid),
+        ):
+            for name, part in masks.items():
+                shape = (count, *info.features[part.feature].shape)
+                valid = np.asarray(known.get(name, np.ones(shape, bool)))
+                columns[part.feature] = valid.reshape(shape)
+        return columns, images
+
+    def _words(self, episode: Episode, description: form.Description) -> list[str]:
+        for name in description.observation:
+            if isinstance(self.body.observation[name], Instruction):
+                return list(episode.observation[name])
+        return [""] * len(episode)
+
+
+def _encoded(image: bytes | np.ndarray) -> bytes:
+    return png.encode(image) if isinstance(image, np.ndarray) else image
+
+
+def _image_shape(image: bytes | np.ndarray) -> tuple[int, ...]:
+    if isinstance(image, np.ndarray):
+        return image.shape
+    from PIL import Image
+
+    with Image.open(io.BytesIO(image)) as opened:
+        return (opened.height, opened.width, 3)
+
+
+def _type(feature: form.Feature) -> pa.DataType:
+    if feature.dtype == "image":
+        return pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    kind = pa.bool_() if feature.dtype == "bool" else pa.from_numpy_dtype(feature.dtype)
+    if feature.shape == (1,):
+        return kind
+    if len(feature.shape) == 1:
+        return pa.list_(kind, feature.shape[0])
+    return pa.list_(pa.list_(kind))
+
+
+def _schema(features: Mapping[str, form.Feature]) -> pa.Schema:
+    shown = {key: _shown(feature) for key, feature in features.items()}
+    fields = [pa.field(key, _type(feature)) for key, feature in features.items()]
+    return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": shown}})})
+
+
+def _shown(feature: form.Feature) -> dict[str, Any]:
+    """The feature as Hugging Face datasets declares it in a parquet file."""
+    if feature.dtype == "image":
+        return {"_type": "Image"}
+    value = {"dtype": feature.dtype, "_type": "Value"}
+    if feature.shape == (1,):
+        return value
+    if len(feature.shape) == 1:
+        return {"feature": value, "length": feature.shape[0], "_type": "Sequence"}
+    return {"shape": list(feature.shape), "dtype": feature.dtype, "_type": "Array2D"}
+
+
+def _arrow(feature: form.Feature, values: Any) -> pa.Array:
+    kind = _type(feature)
+    if feature.dtype == "image":
+        paths = pa.nulls(len(values), pa.string())
+        return pa.StructArray.from_arrays([pa.array(values, pa.binary()), paths], ["bytes", "path"])
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    if feature.shape == (1,):
+        return flat.cast(kind)
+    if len(feature.shape) == 1:
+        return pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
+    steps, size = feature.shape
+    rows = pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, size, dtype=np.int32), flat)
+    edges = np.arange(0, len(rows) + 1, steps, dtype=np.int32)
+    return pa.ListArray.from_arrays(edges, rows)
+
+
+def _write(path: Path, tables: Sequence[pa.Table]) -> None:
+    """One row group per table, so that one episode can be read by itself."""
+    file = io.BytesIO()
+    with pq.ParquetWriter(file, tables[0].schema, compression="snappy", use_dictionary=False) as to:
+        for table in tables:
+            to.write_table(table)
+    form.replace_file(path, cast(bytes, file.getbuffer()))
+
+
+def _tasks_file(tasks: Sequence[str]) -> bytes:
+    """Tasks as pandas stores a frame whose index is the task: LeRobot reads it with pandas."""
+    index = "__index_level_0__"
+    column = {"field_name": "task_index", "name": "task_index", "metadata": None}
+    label = {"field_name": index, "name": None, "metadata": None}
+    pandas = {
+        "index_columns": [index],
+        "column_indexes": [],
+        "columns": [
+            {**column, "pandas_type": "int64", "numpy_type": "int64"},
+            {**label, "pandas_type": "unicode", "numpy_type": "object"},
+        ],
+        "creator": {"library": "pyarrow", "version": pa.__version__},
+        "pandas_version": "2.2.0",
+    }
+    table = pa.table({"task_index": pa.array(range(len(tasks)), pa.int64()), index: list(tasks)})
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(pandas)}), file)
+    return file.getvalue()
