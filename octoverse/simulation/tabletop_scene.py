@@ -45,9 +45,9 @@ SHAPES = {
     ),
     "block": Shape(
         word="long block",
-        half_size=(0.055, 0.016, 0.0225),
+        half_size=(0.060, 0.021, 0.0225),
         symmetry=np.pi,
-        yaw_limit=1.00,
+        yaw_limit=1.05,
         mass=0.08,
     ),
 }

@@ -34,7 +34,7 @@ HOME_SPREAD = ToolPose(0.02, 0.03, 0.02, 0.15)
 WORKSPACE = ToolPose(0.24, -0.24, 0.016, -1.35), ToolPose(0.60, 0.24, 0.30, 1.35)
 LEASH = ToolPose(0.04, 0.04, 0.04, 0.35)
 """How far the commanded pose may run ahead of the measured one."""
-FINGER_TRAVEL = 0.042
+FINGER_TRAVEL = 0.040
 SUBSTEPS = 5
 RAMP = (0.5, 1.0, 1.0, 1.0)
 """Share of the way to the new joint angles in each part of a control step; then it settles."""
