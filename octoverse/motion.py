@@ -38,7 +38,13 @@ def inverse(pose: np.ndarray) -> np.ndarray:
 
 def relative(frame: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Express poses (..., 3) as seen from `frame`, where both are given in one frame."""
-    return compose(inverse(frame), pose)
+    frame, pose = np.asarray(frame), np.asarray(pose)
+    # The difference first: far from the origin it keeps digits that an inverse would lose.
+    gap = pose - frame
+    cos, sin = np.cos(frame[..., 2]), np.sin(frame[..., 2])
+    x = cos * gap[..., 0] + sin * gap[..., 1]
+    y = cos * gap[..., 1] - sin * gap[..., 0]
+    return np.stack([x, y, wrap(gap[..., 2])], axis=-1)
 
 
 def transform(frame: np.ndarray, points: np.ndarray) -> np.ndarray:

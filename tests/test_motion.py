@@ -42,6 +42,15 @@ def test_a_pose_with_its_inverse_is_nothing(pose: np.ndarray) -> None:
         np.testing.assert_allclose(nothing, 0, atol=1e-9)
 
 
+@given(poses, poses)
+def test_relative_is_composing_with_the_inverse(frame: np.ndarray, pose: np.ndarray) -> None:
+    seen = motion.relative(frame, pose)
+    np.testing.assert_allclose(
+        motion.transform(motion.inverse(frame), pose[:2]), seen[:2], atol=1e-9
+    )
+    assert np.array_equal(motion.relative(pose, pose), np.zeros(3))
+
+
 def test_left_of_a_frame_that_looks_left_is_backwards() -> None:
     frame = np.array([10.0, 0.0, np.pi / 2])
     np.testing.assert_allclose(
