@@ -193,7 +193,8 @@ class Tabletop(gymnasium.Env[dict[str, Any], Action]):
             same = group is not None and np.shape(value) == (group.size,)
             within[name] = np.clip(value, group.low, group.high) if group and same else value
         self.embodiment.check_action(within)
-        return np.asarray(within["arm"], dtype=float), float(within["gripper"][0])
+        arm = np.asarray(within["arm"], dtype=np.float32)  # as it is recorded, to replay alike
+        return arm.astype(float), float(np.float32(within["gripper"][0]))
 
     def _paint(self) -> None:
         painter_for(self.scene.shapes).paint(self.scene, self._data)
