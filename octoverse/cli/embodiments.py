@@ -84,7 +84,7 @@ def check(name: Name) -> None:
     """
     from octoverse.cli.check import check_body
 
-    _console().print(check_body(registry.load("embodiment", name)))
+    _console().print(check_body(registry.load("embodiment", name)).table())
 
 
 def new(name: Name) -> None:
