@@ -12,6 +12,8 @@ from octoverse.errors import BadMessage
 from octoverse.wire import Act, ArraySpec, Dtype, Observe, encode
 
 ALIGNMENT = 8
+_NAMES: dict[np.dtype, Dtype] = {np.dtype(name): name for name in get_args(Dtype)}
+_SIZES = {name: dtype.itemsize for dtype, name in _NAMES.items()}
 M = TypeVar("M", Observe, Act)
 Packed = Mapping[str, "np.ndarray | Jpeg"]
 
@@ -95,12 +97,13 @@ def views(
             large as its shape says.
     """
     found: dict[str, np.ndarray | Jpeg] = {}
+    body = memoryview(body).toreadonly()
     end = total = 0
     for spec in specs:
         what, length = f"array '{spec.name}'", 1
         for side in spec.shape:
             length *= side
-        length *= np.dtype(spec.dtype).itemsize
+        length *= _SIZES[spec.dtype]
         total += length
         if spec.name in found:
             raise BadMessage(f"{what}: expected one array of this name, got two.")
@@ -130,11 +133,10 @@ def views(
 
 
 def _dtype(name: str, array: np.ndarray) -> Dtype:
-    known: tuple[Dtype, ...] = get_args(Dtype)
-    for dtype in known:
-        if array.dtype == np.dtype(dtype):
-            return dtype
-    raise ValueError(
-        f"array '{name}': expected {', '.join(known)}, got {array.dtype.str}. "
-        "Convert it before sending."
-    )
+    dtype = _NAMES.get(array.dtype)
+    if dtype is None:
+        raise ValueError(
+            f"array '{name}': expected {', '.join(get_args(Dtype))}, got {array.dtype.str}. "
+            "Convert it before sending."
+        )
+    return dtype

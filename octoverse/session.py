@@ -10,15 +10,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from octoverse.embodiment import (
-    Camera,
-    Command,
-    Embodiment,
-    GoalImage,
-    Instruction,
-    Stream,
-    stream_shape,
-)
+from octoverse.checking import FrameCheck, dtype_of
+from octoverse.embodiment import Embodiment, Instruction, Stream, stream_shape
 from octoverse.episode import Frame, Observation
 from octoverse.errors import SpecMismatch
 
@@ -38,26 +31,6 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 def as_it_is(frame: Frame) -> Frame:
     """Prepare nothing."""
     return frame
-
-
-def checked(body: Embodiment, frame: Frame) -> dict[str, Any]:
-    """Check one frame and give it in the types that windows and wire hold.
-
-    Returns:
-        Images uint8, commands int64 (), other numbers float32, instructions str. Nothing is
-        copied that has its type already.
-
-    Raises:
-        SpecMismatch: unless it is one complete observation of `body`.
-        UnknownName: if it has a stream that `body` has not.
-    """
-    body.check_frame(frame)
-    return {
-        name: value
-        if isinstance(body.observation[name], Instruction)
-        else np.asarray(value, _dtype(body.observation[name]))
-        for name, value in frame.items()
-    }
 
 
 class Session:
@@ -98,7 +71,12 @@ class Session:
         self.calibration = dict(calibration or {})
         self.memory_dropped = 0
         """How often memory outgrew its bound."""
-        self._prepare, self._spacing_ns = prepare, round(self.spacing * 1e9)
+        self._check, self._prepare = FrameCheck(body), prepare
+        self._spacing_ns = round(self.spacing * 1e9)
+        self._kinds = {
+            name: None if isinstance(s, Instruction) else (dtype_of(s), stream_shape(s))
+            for name, s in self.streams.items()
+        }
         self.reset()
 
     def reset(self) -> None:
@@ -124,11 +102,11 @@ class Session:
                 f"{self._window[-1][0]} ns on, got {at_ns} ns. "
                 "Use a monotonic clock, and reset the session when it starts again."
             )
-        raw = checked(self.body, frame)
+        raw = self._check(frame)
         prepared = self._prepare({k: v for k, v in raw.items() if k in self.streams})
         kept = {
-            name: self._own(name, self.streams[name], prepared[name], raw[name])
-            for name in self.streams
+            name: self._own(name, kind, prepared[name], raw[name])
+            for name, kind in self._kinds.items()
             if name in raw
         }
         if self._window and self._words(kept) != self._words(self._window[-1][1]):
@@ -137,7 +115,7 @@ class Session:
         self._window.append((at_ns, kept))
 
     def observation(self, seed: int = 0, step: int = 0) -> Observation:
-        """Give the window that ends with the newest frame; its arrays are nobody else's.
+        """Give the window that ends with the newest frame; its arrays are not to be written to.
 
         Each place in the window takes the frame nearest to its time, at most half a spacing away;
         where there is none, it is zero and invalid.
@@ -150,22 +128,15 @@ class Session:
         if _bytes(self.memory) > self.memory_bytes:
             self.memory_dropped += 1
             self.forget()
-        places = self._places()
+        newest, places = self._window[-1][1], self._places()
         streams: dict[str, Any] = {}
         valid: dict[str, np.ndarray] = {}
-        for name, stream in self.streams.items():
-            if isinstance(stream, Instruction):
-                newest = self._window[-1][1]
+        for name, kind in self._kinds.items():
+            if kind is None:
                 streams[name] = newest.get(name, "")
                 valid[name] = np.full(self.frames, name in newest)
-                continue
-            values = [place.get(name) for place in places]
-            window: np.ndarray = np.zeros((self.frames, *stream_shape(stream)), _dtype(stream))
-            for i, value in enumerate(values):
-                if value is not None:
-                    window[i] = value
-            streams[name] = window
-            valid[name] = np.array([value is not None for value in values])
+            else:
+                streams[name], valid[name] = _stacked([p.get(name) for p in places], *kind)
         return Observation(
             embodiment=self.body.name,
             streams=streams,
@@ -198,13 +169,14 @@ class Session:
         while window and window[0][0] < oldest:
             window.pop(0)
 
-    def _own(self, name: str, stream: Stream, value: Any, sent: Any) -> Any:
-        if isinstance(stream, Instruction):
+    def _own(
+        self, name: str, kind: tuple[np.dtype, tuple[int, ...]] | None, value: Any, sent: Any
+    ) -> Any:
+        if kind is None:
             return value
-        shape, dtype = stream_shape(stream), np.dtype(_dtype(stream))
-        if value.shape != shape or value.dtype != dtype:
+        if value.dtype != kind[0] or value.shape != kind[1]:
             raise SpecMismatch(
-                f"{self.body.name}.{name}: expected {dtype} {shape} in the window, "
+                f"{self.body.name}.{name}: expected {kind[0]} {kind[1]} in the window, "
                 f"got {value.dtype} {value.shape} from `prepare`."
             )
         # A caller may use its buffer again; what came over the wire cannot be written to.
@@ -212,17 +184,20 @@ class Session:
         return value.copy() if borrowed else value
 
     def _words(self, frame: Mapping[str, Any]) -> list[Any]:
-        return [frame.get(n) for n, s in self.streams.items() if isinstance(s, Instruction)]
+        return [frame.get(name) for name, kind in self._kinds.items() if kind is None]
 
 
-def _dtype(stream: Stream) -> type:
-    match stream:
-        case Camera() | GoalImage():
-            return np.uint8
-        case Command():
-            return np.int64
-        case _:
-            return np.float32
+def _stacked(
+    values: list[np.ndarray | None], dtype: np.dtype, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay the frames of one stream behind each other, and say which were there."""
+    if len(values) == 1 and values[0] is not None:
+        return values[0][None], np.ones(1, np.bool_)
+    window: np.ndarray = np.zeros((len(values), *shape), dtype)
+    for i, value in enumerate(values):
+        if value is not None:
+            window[i] = value
+    return window, np.array([value is not None for value in values])
 
 
 def _bytes(value: Any) -> int:

@@ -21,7 +21,7 @@ _LATE, _JITTER_S = 1.2, 0.001
 """A robot is given up when it takes this much longer than usual to come back."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class Waiting:
     """One request for action, ready to be computed."""
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from octoverse import wire
 from octoverse.acting import check_chunk
+from octoverse.checking import FrameCheck
 from octoverse.embodiment import Camera, Embodiment, GoalImage
 from octoverse.episode import ActionChunk, Frame
 from octoverse.errors import RemoteError, SpecMismatch
 from octoverse.packing import Jpeg, pack, views
 from octoverse.servers.connection import Connection
-from octoverse.session import Calibration, checked
+from octoverse.session import Calibration
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Client:
             raise ValueError(f"jpeg_quality must be 1 to 100, got {jpeg_quality}.")
         self.body, self.name, self.jpeg_quality = body, name, jpeg_quality
         self.last_timing: RoundTrip | None = None
-        self._calibration = dict(calibration or {})
+        self._check, self._calibration = FrameCheck(body), dict(calibration or {})
         self._seed = self._step = self._number = 0
         self._connection = Connection(address, timeout)
         try:
@@ -208,7 +209,7 @@ class Client:
     def _pack(self, observe: wire.Observe, frame: Frame) -> tuple[bytes, np.ndarray]:
         words: dict[str, str] = {}
         arrays: dict[str, np.ndarray | Jpeg] = {}
-        for name, value in checked(self.body, frame).items():
+        for name, value in self._check(frame).items():
             stream = self.body.observation[name]
             if isinstance(value, str):
                 words[name] = value

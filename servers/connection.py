@@ -13,6 +13,8 @@ from octoverse.wire import Act, Fault, Reply, read_reply
 logger = logging.getLogger(__name__)
 
 _BACK_OFF_MS, _LONGEST_BACK_OFF_MS = 50, 1000
+_LOOK_MS = 50
+"""How often a wait looks whether the connection still stands."""
 _LAST_WORDS_MS = 50
 _UP, _DOWN = zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_DISCONNECTED
 
@@ -37,9 +39,6 @@ class Connection:
         self._socket.setsockopt(zmq.RECONNECT_IVL, _BACK_OFF_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_BACK_OFF_MS)
         self._events = self._socket.get_monitor_socket(_UP | _DOWN)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._events, zmq.POLLIN)
         self._up = self._was_up = False
         try:
             self._socket.connect(address)
@@ -88,7 +87,6 @@ class Connection:
         self._context.term()
 
     def _send(self, header: bytes, body: Any, until: float) -> None:
-        self._watch()
         while True:
             try:
                 self._socket.send(header, zmq.NOBLOCK | zmq.SNDMORE)
@@ -101,17 +99,22 @@ class Connection:
     def _receive(self, request: int, until: float) -> tuple[Reply, memoryview] | None:
         """Wait for the answer to `request`; None if the connection broke first."""
         while True:
-            ready = dict(self._poller.poll(_milliseconds(until)))
-            if not ready:
-                raise self._unreachable()
-            if self._socket in ready:
-                header, *rest = self._socket.recv_multipart(copy=False)
-                reply = read_reply(header.bytes)
-                if reply.request == request or (isinstance(reply, Fault) and reply.request is None):
-                    return reply, rest[0].buffer if rest else memoryview(b"")
-                self._note(reply)
-            elif self._watch():
-                return None
+            left = _milliseconds(until)
+            self._socket.setsockopt(zmq.RCVTIMEO, min(left, _LOOK_MS))
+            try:
+                frames = [self._socket.recv()]
+            except zmq.Again:
+                if self._watch():
+                    return None
+                if left <= 1:
+                    raise self._unreachable() from None
+                continue
+            while self._socket.getsockopt(zmq.RCVMORE):
+                frames.append(self._socket.recv())
+            reply = read_reply(frames[0])
+            if reply.request == request or (isinstance(reply, Fault) and reply.request is None):
+                return reply, memoryview(frames[-1] if len(frames) > 1 else b"")
+            self._note(reply)
 
     def _watch(self) -> bool:
         """Follow what became of the connection; True if it broke."""

@@ -1,5 +1,6 @@
 """The robots that a server knows: each one's session, its unread messages and its figures."""
 
+import math
 import secrets
 import threading
 import time
@@ -32,6 +33,8 @@ class Robot:
     inbox_bytes: int = 0
     busy: bool = False
     """Whether it stands in the line of those that have unread messages."""
+    prepared_s: float = math.inf
+    """What its last message took to prepare."""
     instruction: str = ""
     requests: int = 0
     hz: float = 0.0

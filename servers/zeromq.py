@@ -30,7 +30,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}")
 _UNREAD = 8
 """Messages of one peer that libzmq keeps until the socket's thread comes round."""
 _AT_A_TIME = 64
-"""Messages read before replies are sent."""
+"""Messages read before the bell is heard again."""
 _EXPIRE_EVERY_S = 1
 _LAST_WORDS_MS = 200
 
@@ -150,12 +150,15 @@ class Server:
         poller.register(self._ear, zmq.POLLIN)
         expired = time.monotonic()
         while not self._stopping.is_set():
-            poller.poll(1000 * _EXPIRE_EVERY_S)
-            self._listen()
-            for _ in range(_AT_A_TIME):
-                if not self._read():
-                    break
+            ready = dict(poller.poll(1000 * _EXPIRE_EVERY_S))
+            if self._ear.fileno() in ready:
+                self._listen()
             self._write()
+            for _ in range(_AT_A_TIME):
+                if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                    break
+                self._read()
+                self._write()
             if (now := time.monotonic()) - expired > _EXPIRE_EVERY_S:
                 self._service.expire()
                 expired = now
@@ -164,13 +167,9 @@ class Server:
         self._bell.close()
         self._ear.close()
 
-    def _read(self) -> bool:
-        """Take one message from the socket; False if there is none."""
-        try:
-            route = self._socket.recv(zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        send = partial(self._send, route)
+    def _read(self) -> None:
+        """Take one message from the socket."""
+        send = partial(self._send, self._socket.recv())
         header, body, count = b"", memoryview(b""), 0
         while self._socket.getsockopt(zmq.RCVMORE):
             count += 1
@@ -187,7 +186,6 @@ class Server:
         except Exception:
             logger.exception("a message could not be handled")
             self._service.refuse(send, "message: expected one that can be handled.")
-        return True
 
     def _send(self, route: bytes, header: bytes, body: np.ndarray | None) -> None:
         self._outbox.append((route, header, body))
