@@ -26,15 +26,16 @@ _SPEED = 5.0
 
 def random_frame(body: Embodiment, rng: np.random.Generator) -> dict[str, Any]:
     """Make one complete observation, optional streams included, that passes `check_frame`."""
-    return {name: _random_value(stream, rng) for name, stream in body.observation.items()}
+    return {name: random_value(stream, rng) for name, stream in body.observation.items()}
 
 
 def random_action(body: Embodiment, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Make one step of action within the limits; a path is drawn point by point."""
-    return {name: _random_action(group, rng) for name, group in body.action.items()}
+    return {name: random_step(group, rng) for name, group in body.action.items()}
 
 
-def _random_value(stream: Stream, rng: np.random.Generator) -> Any:
+def random_value(stream: Stream, rng: np.random.Generator) -> Any:
+    """Make one value of one stream, shaped as `stream_shape` says."""
     match stream:
         case Camera() | GoalImage():
             return rng.integers(0, 256, stream_shape(stream), dtype=np.uint8)
@@ -52,7 +53,8 @@ def _random_value(stream: Stream, rng: np.random.Generator) -> Any:
             return " ".join(rng.choice(_WORDS, size=4))
 
 
-def _random_action(group: ActionGroup, rng: np.random.Generator) -> np.ndarray:
+def random_step(group: ActionGroup, rng: np.random.Generator) -> np.ndarray:
+    """Make one action of one group, (a,), or (steps, a) for a path."""
     shape = (group.steps, group.size) if isinstance(group, PathGroup) else (group.size,)
     return _within(group, shape, rng)
 

@@ -13,10 +13,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SHELVES = ["embodiments", "readouts", "servers", "tokenizers"]
 ON_THE_ROBOT = [
+    "octoverse.acting",
     "octoverse.embodiment",
     "octoverse.episode",
     "octoverse.errors",
     "octoverse.motion",
+    "octoverse.packing",
     "octoverse.registry",
     "octoverse.servers.client",
     "octoverse.session",

@@ -14,10 +14,10 @@ from octoverse.errors import OctoverseError
 from octoverse.normalize import Accumulator, BodyStatistics
 from octoverse.policy import Policy
 from octoverse.recipes.generic import policy_config
-from octoverse.synthetic import random_action, random_frame
+from octoverse.synthetic import random_action, random_frame, random_step, random_value
 
 _ROWS = 64
-"""How many random frames stand in for a data set where statistics are needed."""
+"""How many random rows stand in for a data set where statistics are needed."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +117,15 @@ def check_body(body: Embodiment, seed: int = 0) -> Found:
 
 def random_statistics(body: Embodiment, rng: np.random.Generator) -> BodyStatistics:
     """Statistics of random frames and actions, as if they were a data set."""
-    frames = [random_frame(body, rng) for _ in range(_ROWS)]
-    actions = [random_action(body, rng) for _ in range(_ROWS)]
     seen, moved = {}, {}
     for name, stream in body.observation.items():
         if isinstance(stream, State | EgoHistory | Route):
             gather = Accumulator.of(stream)
-            gather.add(np.stack([frame[name] for frame in frames]))
+            gather.add(np.stack([random_value(stream, rng) for _ in range(_ROWS)]))
             seen[name] = gather.finish()
     for name, group in body.action.items():
         gather = Accumulator.of(group)
-        gather.add(np.stack([action[name] for action in actions]))
+        gather.add(np.stack([random_step(group, rng) for _ in range(_ROWS)]))
         moved[name] = gather.finish()
     return BodyStatistics(observation=seen, action=moved)
 
