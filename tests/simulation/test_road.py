@@ -10,7 +10,7 @@ from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.errors import SpecMismatch
 from octoverse.simulation.render import check_not_frozen
 from octoverse.simulation.road import LANE, RoadLane
-from octoverse.simulation.road_geometry import LANE_WIDTH
+from octoverse.simulation.road_geometry import LANE_WIDTH, LENGTH
 from octoverse.simulation.road_scenery import RIGHT
 from octoverse.simulation.world import World
 
@@ -79,6 +79,7 @@ def test_the_undisturbed_expert_drives_in_comfort() -> None:
     assert np.abs(metrics["lateral_acceleration"]).max() < 2.6
     assert -2.0 < min(metrics["acceleration"]) and max(metrics["acceleration"]) < 1.5
     assert np.abs(metrics["jerk"]).max() < 5.0
+    np.testing.assert_allclose(metrics["jerk"][1:], np.diff(metrics["acceleration"]) * 10)
     assert max(metrics["lateral_error"]) < 0.25
     assert np.all(np.diff(metrics["progress"]) > 0)
 
@@ -124,6 +125,16 @@ def test_leaving_the_lane_ends_the_episode_as_a_failure() -> None:
         if terminated:
             break
     assert terminated and not info["success"] and reward < -0.9
+
+
+def test_crossing_the_end_outside_the_lane_is_no_success() -> None:
+    world = RoadLane(cameras=False)
+    for offset, success in ((0.0, True), (1.5, False)):
+        world.reset(seed=0)
+        car, lane = world.vehicle, world.road.pose_at(np.array(LENGTH - 0.3))
+        car.x, car.y, car.heading = motion.compose(lane, np.array([0.0, offset, 0.0])).tolist()
+        _, _, terminated, _, info = world.step({"path": world.expert_path()})
+        assert terminated and info["progress"] == 1.0 and info["success"] is success
 
 
 def test_standing_still_makes_no_progress_and_is_cut_off() -> None:

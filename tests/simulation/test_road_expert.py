@@ -80,7 +80,18 @@ def test_who_follows_the_plan_is_given_the_same_plan_again(
     before, later = plan[steps - 1], plan[steps]
     speed = float(np.hypot(*(later - before)[:2])) * 10
     again = compose(before, expert.plan(before, speed, 30 - steps, 10.0))
-    assert np.hypot(*(again - plan[steps:])[:, :2].T).mean() < 0.4
+    assert np.hypot(*(again - plan[steps:])[:, :2].T).mean() < 0.1
+
+
+@given(st.floats(-0.8, 0.8), st.sampled_from([-1 / 15, 1 / 15]))
+def test_rows_are_spaced_by_the_speed_also_beside_the_centre_of_a_curve(
+    offset: float, curvature: float
+) -> None:
+    expert = RoadExpert(lay_out(np.full(1200, curvature)))
+    speed = expert.speed_at(20.0)
+    plan = expert.plan(pose_beside(expert, 20.0, offset, 0.0), speed, 10, 10.0)
+    gaps = np.hypot(*np.diff(plan[:, :2], axis=0).T)
+    np.testing.assert_allclose(gaps, speed / 10, rtol=0.01)
 
 
 def test_headings_lie_along_the_path() -> None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from octoverse.simulation import road_scenery
-from octoverse.simulation.road_geometry import LANE_WIDTH, draw_road
+from octoverse.simulation.road_geometry import LANE_WIDTH, STEP, draw_road, lay_out
 from octoverse.simulation.road_scenery import POOLS, compile_model, furnish
 
 
@@ -37,6 +37,18 @@ def test_every_road_fits_its_pools_and_nothing_stands_on_it(
         assert (np.abs(offset - LANE_WIDTH / 2) > LANE_WIDTH).all(), name
     _, offset = road.locate(corners(model, "asphalt")[:, :2])
     assert offset.min() > -LANE_WIDTH / 2 - 0.02 and offset.max() < 1.5 * LANE_WIDTH + 0.02
+
+
+def test_nothing_stands_on_the_other_arm_of_a_bend(model: mujoco.MjModel) -> None:
+    bend = np.zeros(1201)
+    bend[400 : 400 + round(np.pi * 15 / STEP)] = 1 / 15
+    road = lay_out(bend)
+    furnish(model, road, np.random.default_rng(0))
+    middle = road.aside(road.distance, LANE_WIDTH / 2)
+    for name in ("trunk", "wall"):
+        places = corners(model, name)[:, None, :2]
+        gap = np.hypot(*(places - middle).transpose(2, 0, 1)).min()
+        assert gap > LANE_WIDTH + 2.0, name
 
 
 def test_one_seed_has_one_look_and_another_seed_another(model: mujoco.MjModel) -> None:
