@@ -53,6 +53,55 @@ def test_the_body_passes_the_check(python: Path, folder: Path) -> None:
     assert "rover: 3 streams in, a chunk of arm out" in " ".join(shown.split())
 
 
+def test_it_is_trained_served_and_queried(python: Path, folder: Path) -> None:
+    shown = _run(python, "-c", TRAIN_AND_SERVE, cwd=folder)
+    assert "answered (8, 6) within the limits" in shown
+
+
+TRAIN_AND_SERVE = """
+import numpy as np, torch
+from octoverse import registry
+from octoverse.batch import Batch, batch_of
+from octoverse.acting import LocalPolicy
+from octoverse.cli.check import random_statistics
+from octoverse.policy import Policy
+from octoverse.recipes.generic import policy_config
+from octoverse.servers.client import Client
+from octoverse.servers.zeromq import Server
+from octoverse.synthetic import random_frame
+
+body, rng = registry.load("embodiment", "rover"), np.random.default_rng(0)
+policy = Policy(policy_config(body), {"rover": body}, {"rover": random_statistics(body, rng)})
+local, seen = LocalPolicy(policy, "rover"), []
+for step in range(8):
+    local.reset()
+    local.observe(random_frame(body, rng), observed_at_ns=0)
+    seen.append(local.session.observation(0, step))
+inputs = batch_of(body, seen, policy.device)
+rows = policy.horizons["rover"]["arm"]
+batch = Batch(
+    inputs.streams,
+    {"arm": torch.full((8, rows, 6), 0.5)},
+    {"arm": torch.ones(8, rows, dtype=torch.bool)},
+    inputs.seeds,
+)
+optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-3)
+losses = []
+for _ in range(10):
+    loss = policy.loss({"rover": batch}).total
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+assert losses[-1] < losses[0], losses
+with Server(policy, address="tcp://127.0.0.1:0") as server:
+    with Client(server.address, body, timeout=30.0) as client:
+        chunk = client.act(random_frame(body, rng))
+body.check_action({name: rows[0] for name, rows in chunk.action.items()})
+print("answered", chunk.action["arm"].shape, "within the limits")
+"""
+
+
 def _run(*words: object, cwd: Path | None = None) -> str:
     done = subprocess.run(
         [str(word) for word in words],
