@@ -150,6 +150,7 @@ def _some(
     chosen: np.ndarray,
     room: int,
 ) -> np.ndarray:
+    # In a wood of one kind the last few trees stay bare; room for all would slow every frame.
     chosen = np.flatnonzero(chosen)[: room // len(shape)]
     return shapes.place(shape, points[chosen], heading[chosen], scale[chosen])
 
