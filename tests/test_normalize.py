@@ -28,7 +28,7 @@ def test_statistics_are_those_of_numpy() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 300), min_size=1, max_size=4), seed=st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_merged_parts_equal_the_whole(cuts: list[int], seed: int) -> None:
     rows = np.random.default_rng(seed).normal(size=(300, 3)) * [1e-3, 1.0, 1e4] + [5, 0, -1e5]
     whole = _gather(rows).finish()
@@ -78,7 +78,7 @@ def test_a_near_constant_dimension_never_explodes() -> None:
         st.tuples(*[st.floats(-1e4, 1e4, width=32) for _ in range(3)]), min_size=1, max_size=40
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_data_scales_beyond_its_bound_or_to_nothing(
     values: list[tuple[float, float, float]],
 ) -> None:

@@ -1,0 +1,110 @@
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from octoverse import registry
+from octoverse.data import record as module
+from octoverse.data.lerobot import LeRobotSource
+from octoverse.data.record import record
+from octoverse.errors import BadConfig, BadData, OctoverseError, UnknownName
+from octoverse.preprocess import decode
+from octoverse.simulation.world import EnvironmentSpec
+
+
+@pytest.fixture
+def worlds(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module of fake worlds; worker processes find it on the same path."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return import_module("fake_world")
+
+
+def contents(folder: Path) -> list[Any]:
+    source = LeRobotSource(folder=folder)
+    episodes = [source.episode(i) for i in range(len(source))]
+    return [
+        (
+            e.key,
+            list(e.observation["table"]),
+            e.action["arm"].tolist(),
+            e.observation["tool"].tolist(),
+        )
+        for e in episodes
+    ]
+
+
+def test_processes_and_pauses_change_nothing(tmp_path: Path, worlds: Any) -> None:
+    whole = record(worlds.FAKE, tmp_path / "whole", 8, processes=2, quiet=True)
+    record(worlds.FAKE, tmp_path / "parts", 3, processes=1, quiet=True)
+    record(worlds.FAKE, tmp_path / "parts", 8, processes=1, quiet=True)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
+    assert whole.episodes == 8 and whole.attempts > 8
+    again = record(worlds.FAKE, tmp_path / "whole", 8, quiet=True)
+    assert again == replace(whole, new_steps=0, attempts=0, seconds=again.seconds)
+
+
+def test_labels_stay_clean_while_half_of_the_episodes_are_pushed(
+    tmp_path: Path, worlds: Any
+) -> None:
+    record(worlds.FAKE, tmp_path, 30, processes=1, quiet=True, only_success=False)
+    source = LeRobotSource(folder=tmp_path)
+    pushed = []
+    for i in range(len(source)):
+        episode = source.episode(i)
+        assert np.allclose(episode.action["arm"], 0.01)
+        moved = np.diff(np.asarray(episode.observation["tool"])[:, :4], axis=0)
+        pushed.append(not np.allclose(moved, 0.01))
+    assert 2 <= sum(pushed) <= 20
+
+
+def test_failures_are_left_out_unless_wanted(tmp_path: Path, worlds: Any) -> None:
+    some = record(worlds.FAKE, tmp_path / "some", 4, processes=1, quiet=True)
+    every = record(worlds.FAKE, tmp_path / "every", 4, processes=1, quiet=True, only_success=False)
+    assert some.attempts > every.attempts == 4
+
+
+def test_only_the_same_recording_goes_on(tmp_path: Path, worlds: Any) -> None:
+    record(worlds.FAKE, tmp_path, 1, processes=1, quiet=True)
+    with pytest.raises(BadData, match=r"expected a recording 'fake-fakeworld-0-seed7-noise0\.4-"):
+        record(worlds.FAKE, tmp_path, 2, seed=7, quiet=True)
+
+
+def test_faults_of_a_world_are_told(
+    tmp_path: Path, worlds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HOPELESS", 5)
+    with pytest.raises(OctoverseError, match="the expert failed 5 times in a row"):
+        record(worlds.HOPELESS, tmp_path / "a", 1, processes=1, quiet=True)
+    with pytest.raises(OctoverseError, match="A process that recorded 'fake-deadly' died"):
+        record(worlds.DEADLY, tmp_path / "b", 1, processes=1, quiet=True)
+    with pytest.raises(ValueError, match="the world has no floor"):
+        record(worlds.FAULTY, tmp_path / "c", 1, processes=1, quiet=True)
+
+
+def test_bad_settings_are_refused(tmp_path: Path) -> None:
+    spec = EnvironmentSpec(
+        name="none", gym_id="None-v0", embodiment="tabletop_arm", max_steps=1, row="none"
+    )
+    with pytest.raises(BadConfig, match=r"at least 1 and noise at least 0, got 0, 2 and 0\.4"):
+        record(spec, tmp_path, 0)
+    with pytest.raises(UnknownName, match=r"No environment named 'tabletop-lfit'\. Did you mean"):
+        record("tabletop-lfit", tmp_path, 1)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", ["tabletop-lift", "road-lane"])
+def test_a_real_world_is_recorded(tmp_path: Path, name: str) -> None:
+    found = record(name, tmp_path, 2, processes=1, quiet=True)
+    source, spec = LeRobotSource(folder=tmp_path), registry.load("environment", name)
+    assert found.steps == source.lengths().sum()
+    episode = source.episode(1)
+    for stream, camera in spec.body.cameras.items():
+        images = [decode(image) for image in episode.observation[stream]]
+        assert images[0].shape == (camera.height, camera.width, 3)
+        assert np.std(images[0]) > 5
+    step = {k: v[0] for k, v in episode.observation.items()}
+    spec.body.check_frame(step | {k: decode(step[k]) for k in spec.body.cameras})
+    spec.body.check_action({k: v[0] for k, v in episode.action.items()})
