@@ -30,7 +30,7 @@ def contents(folder: Path) -> list[Any]:
             e.key,
             list(e.observation["table"]),
             e.action["arm"].tolist(),
-            e.observation["tool"].tolist(),
+            str(e.observation["tool"]),
         )
         for e in episodes
     ]
@@ -97,10 +97,10 @@ def test_bad_settings_are_refused(tmp_path: Path) -> None:
 @pytest.mark.sim
 @pytest.mark.parametrize("name", ["tabletop-lift", "road-lane"])
 def test_a_real_world_is_recorded(tmp_path: Path, name: str) -> None:
-    found = record(name, tmp_path, 2, processes=1, quiet=True)
+    found = record(name, tmp_path, 1, processes=1, quiet=True)
     source, spec = LeRobotSource(folder=tmp_path), registry.load("environment", name)
     assert found.steps == source.lengths().sum()
-    episode = source.episode(1)
+    episode = source.episode(0)
     for stream, camera in spec.body.cameras.items():
         images = [decode(image) for image in episode.observation[stream]]
         assert images[0].shape == (camera.height, camera.width, 3)
