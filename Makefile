@@ -20,10 +20,10 @@ demo: setup driver ## Watch an arm and a car driven by one network
 
 # One thread per worker: several processes that each take all cores are slower than one.
 test: setup driver ## Run the fast tests
-	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --maxprocesses 8 -rs $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(WORKERS) --maxprocesses 8 -rfEs $(PYTEST_FLAGS)
 
 slow: setup driver ## Run the slow tests too
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not gpu" -n $(WORKERS) --maxprocesses 8 -rs $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not gpu" -n $(WORKERS) --maxprocesses 8 -rfEs $(PYTEST_FLAGS)
 
 lint: setup ## Check style and layout of the code
 	$(RUN) ruff check .

@@ -10,6 +10,7 @@ from octoverse.cli.check import check_body, random_statistics
 from octoverse.cli.main import run
 from octoverse.embodiment import Embodiment, State
 from octoverse.errors import OctoverseError, SpecMismatch
+from octoverse.synthetic import random_frame
 
 ARM: Embodiment = registry.load("embodiment", "tabletop_arm")
 
@@ -64,7 +65,7 @@ def test_a_loss_that_is_not_finite_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_a_frame_that_does_not_fit_is_told_before_the_policy_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    frame = check.random_frame(ARM, np.random.default_rng(0))
+    frame = random_frame(ARM, np.random.default_rng(0))
     monkeypatch.setattr(check, "random_frame", lambda body, rng: {**frame, "tool": np.zeros(9)})
     with pytest.raises(SpecMismatch, match=r"tabletop_arm.tool: expected shape \(5,\)"):
         check_body(ARM)
