@@ -182,7 +182,7 @@ def decode(raw: bytes) -> np.ndarray:
         if raw[:3] == b"\xff\xd8\xff":
             return simplejpeg.decode_jpeg(raw, colorspace="RGB")
         with Image.open(io.BytesIO(raw)) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (ValueError, OSError, SyntaxError) as error:
         raise BadData(
             f"Expected an encoded image (JPEG, PNG), got {len(raw)} bytes that start with "

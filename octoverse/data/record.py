@@ -1,6 +1,8 @@
 """Record scripted experts in simulation, in parallel, as a LeRobot v3 data set."""
 
+import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +152,7 @@ def _attempts(
     pool = ProcessPoolExecutor(
         processes,
         mp_context=get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # the parent stops them, without a trace each
+        initializer=_begin,
     )
     waiting: deque[Future[tuple[Episode, bool]]] = deque()
     try:
@@ -167,6 +168,19 @@ def _attempts(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    """In each worker: live exactly as long as the parent, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 @cache

@@ -7,7 +7,6 @@ import numpy as np
 from octoverse import registry
 from octoverse.embodiment import Embodiment
 from octoverse.episode import Episode
-from octoverse.errors import BadData
 
 
 @runtime_checkable
@@ -55,14 +54,3 @@ def check_index(source: Source, index: int) -> None:
     """Raise IndexError unless the source has this episode."""
     if not 0 <= index < len(source):
         raise IndexError(f"'{source.name}' has episodes 0 to {len(source) - 1}, got {index}.")
-
-
-def check_lengths(source: Source, episode: Episode) -> None:
-    """Raise BadData unless every stream and action group has one value per time step."""
-    for side in (episode.observation, episode.action):
-        for name, values in side.items():
-            if len(values) != len(episode):
-                raise BadData(
-                    f"{source.name}, episode {episode.key}, '{name}': expected {len(episode)} "
-                    f"values, got {len(values)}. The recording was probably cut short."
-                )

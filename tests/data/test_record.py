@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -64,6 +67,41 @@ def test_failures_are_left_out_unless_wanted(tmp_path: Path, worlds: Any) -> Non
     some = record(worlds.FAKE, tmp_path / "some", 4, processes=1, quiet=True)
     every = record(worlds.FAKE, tmp_path / "every", 4, processes=1, quiet=True, only_success=False)
     assert some.attempts > every.attempts == 4
+
+
+def test_a_killed_recording_leaves_no_process_and_no_torn_episode(
+    tmp_path: Path, worlds: Any
+) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from multiprocessing import active_children\n"
+        "from octoverse.data import record as module\n"
+        "import fake_world\n"
+        "module.FLUSH_SECONDS = 0.0\n"
+        "def tell(progress, *_, completed, **__):\n"
+        "    if completed == 3:\n"
+        "        print(*(child.pid for child in active_children()), flush=True)\n"
+        "module.Progress.update = tell\n"
+        "if __name__ == '__main__':\n"
+        "    module.record(fake_world.FAKE, sys.argv[1], 10**6, quiet=True)\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path / "made")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        workers = [int(word) for word in process.stdout.readline().split()]
+        process.kill()
+    assert len(workers) == 2
+    until = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < until, "workers outlived their parent"
+        time.sleep(0.05)
+    kept = contents(tmp_path / "made")
+    assert len(kept) >= 2
+    record(worlds.FAKE, tmp_path / "made", len(kept) + 2, processes=1, quiet=True)
+    record(worlds.FAKE, tmp_path / "whole", len(kept) + 2, processes=1, quiet=True)
+    assert contents(tmp_path / "made") == contents(tmp_path / "whole")
 
 
 def test_only_the_same_recording_goes_on(tmp_path: Path, worlds: Any) -> None:
