@@ -1,0 +1,81 @@
+"""Stacked samples of one body as tensors: what a policy is trained on and asked with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from octoverse.embodiment import EgoHistory, Embodiment, Instruction, Route, State
+from octoverse.episode import Observation
+from octoverse.errors import SpecMismatch
+from octoverse.tokenizer import StreamBatch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """b samples of one body; actions are there in training only."""
+
+    streams: Mapping[str, StreamBatch]
+    action: Mapping[str, Tensor]
+    """Group to float32 (b, h, a), in the body's units."""
+    action_valid: Mapping[str, Tensor]
+    """Group to bool (b, h)."""
+    seeds: Int[Tensor, " b"]
+    """One number per sample that decides its noise."""
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+def batch_of(body: Embodiment, observations: Sequence[Observation], device: torch.device) -> Batch:
+    """Stack windows of one body; a stream that all lack is invalid throughout.
+
+    Raises:
+        SpecMismatch: if a stream is missing from some, or shapes differ.
+    """
+    streams: dict[str, StreamBatch] = {}
+    for name in body.observation:
+        having = [name in one.streams for one in observations]
+        if not any(having):
+            continue
+        if not all(having):
+            raise SpecMismatch(
+                f"{body.name}.{name}: expected it in every window or in none, got it in "
+                f"{sum(having)} of {len(having)}."
+            )
+        values = [one.streams[name] for one in observations]
+        valid = np.stack([one.valid[name] for one in observations])
+        streams[name] = stream_batch(body, name, values, valid, device)
+    # Seed and step become one number; splitting them again is never needed.
+    seeds = [(one.seed * 1_000_003 + one.step) % 2**63 for one in observations]
+    return Batch(streams, {}, {}, torch.tensor(seeds, dtype=torch.int64, device=device))
+
+
+def stream_batch(
+    body: Embodiment, name: str, values: Any, valid: np.ndarray, device: torch.device
+) -> StreamBatch:
+    """One stream of b windows: strings stay strings, everything else becomes a tensor."""
+    real = torch.from_numpy(np.ascontiguousarray(valid)).to(device)
+    if isinstance(body.observation[name], Instruction):
+        return StreamBatch(tuple(values), real)
+    if not isinstance(values, np.ndarray):
+        shapes = {np.shape(value) for value in values}
+        if len(shapes) > 1:
+            raise SpecMismatch(f"{body.name}.{name}: expected one shape, got {sorted(shapes)}.")
+        values = np.stack(values)
+    if values.dtype == np.float64:
+        values = values.astype(np.float32)
+    return StreamBatch(torch.from_numpy(np.ascontiguousarray(values)).to(device), real)
+
+
+def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
+    """The last step of every numeric stream, in the body's units, (b, ...)."""
+    return {
+        name: batch.streams[name].values[:, -1].float()
+        for name, spec in body.observation.items()
+        if isinstance(spec, State | EgoHistory | Route) and name in batch.streams
+    }

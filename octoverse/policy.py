@@ -1,0 +1,366 @@
+"""The policy: tokenizers, one trunk, readouts; trained and asked with mixed bodies at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from octoverse import noise, registry
+from octoverse.batch import Batch, batch_of, newest
+from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
+from octoverse.embodiment import Embodiment, PathGroup, State
+from octoverse.episode import ActionChunk, Frame, Observation
+from octoverse.errors import BadConfig, OctoverseError, UnknownName
+from octoverse.normalize import BodyStatistics
+from octoverse.preprocess import Preprocess
+from octoverse.readout import Codec, Context, Loss, Reference, Scale
+from octoverse.tokenizer import StreamBatch
+from octoverse.tokens import GroupSpec, Layout, TokenGroup, layout
+from octoverse.trunk.native import NativeTrunk
+
+_SAMPLING = 3
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a batch of mixed bodies cost."""
+
+    total: Tensor
+    """Mean over samples; the number to minimise."""
+    parts: Mapping[str, Mapping[str, Loss]]
+    """Body to readout to its loss."""
+
+
+class Policy(nn.Module):
+    """One trunk with the tokenizers and readouts of all its bodies."""
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        bodies: Mapping[str, Embodiment],
+        statistics: Mapping[str, BodyStatistics],
+    ) -> None:
+        """Make a policy with fresh weights.
+
+        Args:
+            config: Modules by key and which body uses which.
+            bodies: The spec of every body that the config names.
+            statistics: For every body, what scales its states and actions.
+
+        Raises:
+            BadConfig: if bodies, groups, statistics and modules do not fit each other.
+        """
+        super().__init__()
+        self.config, self.bodies = config, {name: bodies[name] for name in config.bodies}
+        self.name, self.body_statistics = "untrained", {n: statistics[n] for n in config.bodies}
+        self.preprocess = Preprocess(config.preprocess)
+        width = config.trunk.width
+        self.tokenizers = nn.ModuleDict(
+            {_safe(key): module.build(width) for key, module in config.tokenizers.items()}
+        )
+        self.readouts = nn.ModuleDict()
+        for key, shape in _readout_shapes(config, self.bodies).items():
+            self.readouts[_safe(key)] = config.readouts[key].build(width, *shape)
+        self.codecs: dict[str, Codec] = {
+            key: registry.load("codec", readout.codec)() for key, readout in config.readouts.items()
+        }
+        self.layouts = {name: self._layout(body) for name, body in config.bodies.items()}
+        slots: dict[str, tuple[int, int]] = {}
+        for name, known in self.layouts.items():
+            for group in known.groups.values():
+                here = (group.steps, group.tokens)
+                if slots.setdefault(group.name, here) != here:
+                    raise BadConfig(
+                        f"'{group.name}' has {here[0]} x {here[1]} tokens for body '{name}' and "
+                        f"{slots[group.name][0]} x {slots[group.name][1]} for another. "
+                        "Give one of them a slot of its own."
+                    )
+        self.trunk = NativeTrunk(config.trunk, slots)
+        self.scales = nn.ModuleDict(
+            {name: _Scales(spec, statistics[name]) for name, spec in self.bodies.items()}
+        )
+
+    def loss(self, batches: Mapping[str, Batch]) -> Losses:
+        """The loss of one step; every body is read by its own layout, without padding."""
+        parts: dict[str, dict[str, Loss]] = {}
+        samples = sum(len(batch) for batch in batches.values())
+        total = torch.zeros((), device=self.device)
+        for name, batch in batches.items():
+            body, encoded = self._body(name), {}
+            uses = self.config.bodies[name].readouts
+            reference = {use.key: self._reference(name, use, batch) for use in uses}
+            for use in uses:
+                actions = torch.cat([batch.action[group] for group in use.groups], -1)
+                encoded[use.key] = self.codecs[use.key].encode(actions, reference[use.key])
+            contexts = self._contexts(name, batch, reference, encoded)
+            found = parts[name] = {}
+            for use in uses:
+                valid = torch.cat(
+                    [
+                        batch.action_valid[group][..., None].expand(-1, -1, body.action[group].size)
+                        for group in use.groups
+                    ],
+                    -1,
+                )
+                readout = self.readouts[_safe(use.key)]
+                found[use.key] = readout.loss(contexts[use.key], encoded[use.key], valid)
+                total = total + found[use.key].total * (len(batch) / samples)
+        return Losses(total, parts)
+
+    @torch.inference_mode()
+    def act(
+        self,
+        observations: Sequence[Observation],
+        memories: Sequence[dict[str, Any]] | None = None,
+    ) -> list[ActionChunk]:
+        """Answer each observation, of mixed bodies, with a chunk in its body's units.
+
+        The noise of a sampled action comes from the observation's seed and step alone.
+
+        Raises:
+            UnknownName: if a body is not one of this policy's.
+            SpecMismatch: if a stream is missing or of the wrong shape.
+        """
+        found: dict[int, ActionChunk] = {}
+        for name in dict.fromkeys(observation.embodiment for observation in observations):
+            places = [i for i, one in enumerate(observations) if one.embodiment == name]
+            chosen = [observations[i] for i in places]
+            action = self._act(name, batch_of(self._body(name), chosen, self.device))
+            for row, (place, one) in enumerate(zip(places, chosen, strict=True)):
+                found[place] = ActionChunk(
+                    embodiment=name,
+                    action={group: values[row] for group, values in action.items()},
+                    observed_at_ns=one.observed_at_ns,
+                )
+        return [found[i] for i in range(len(observations))]
+
+    def _act(self, name: str, batch: Batch) -> dict[str, np.ndarray]:
+        body, action = self._body(name), {}
+        uses = self.config.bodies[name].readouts
+        reference = {use.key: self._reference(name, use, batch) for use in uses}
+        contexts = self._contexts(name, batch, reference, None)
+        for number, use in enumerate(uses):
+            readout, shape = self.readouts[_safe(use.key)], self._shape(name, use)
+            drawn = noise.normal(batch.seeds, _SAMPLING + number, (1, *shape))
+            code = readout.sample(contexts[use.key], noise=drawn).actions[:, 0]
+            values = self.codecs[use.key].decode(code, reference[use.key]).float().cpu().numpy()
+            if not np.isfinite(values).all():
+                raise OctoverseError(
+                    f"The readout '{use.key}' gave an action for '{name}' that is not finite. "
+                    "The weights are damaged or the training diverged; use another checkpoint."
+                )
+            first = 0
+            for group in use.groups:
+                spec = body.action[group]
+                part = values[..., first : first + spec.size]
+                low, high = np.array([spec.low, spec.high], np.float32)
+                action[group], first = np.clip(part, low, high), first + spec.size
+        return action
+
+    def _contexts(
+        self,
+        name: str,
+        batch: Batch,
+        reference: Mapping[str, Reference],
+        target: Mapping[str, Tensor] | None,
+    ) -> dict[str, Context]:
+        """Tokenise, run the trunk, and hand every readout what it may see."""
+        streams = self._scaled(name, batch)
+        groups: dict[str, TokenGroup] = {}
+        for use in self.config.bodies[name].tokenizers:
+            inputs = {role: streams[stream] for role, stream in use.streams.items()}
+            groups[use.place] = self.tokenizers[_safe(use.key)](inputs)
+        uses = self.config.bodies[name].readouts
+        for use in uses:
+            readout = self.readouts[_safe(use.key)]
+            groups[use.key] = readout.tokens(
+                len(batch), None if target is None else target[use.key]
+            )
+        order = self.layouts[name]
+        out = self.trunk({group: groups[group] for group in order.groups}, order)
+        contexts = {}
+        for use in uses:
+            last = order.places[use.key][-1]
+            contexts[use.key] = Context(
+                own=order.take(out.values, use.key),
+                outputs=out.values,
+                visible=order.mask[last].to(out.valid.device) & out.valid,
+                memory=out.memory,
+                reference=reference[use.key],
+                seeds=batch.seeds,
+                continue_trunk=self.trunk.extend,
+            )
+        return contexts
+
+    def _scaled(self, name: str, batch: Batch) -> dict[str, StreamBatch]:
+        """Streams as tokenizers read them: states scaled, everything else as it is."""
+        streams = dict(batch.streams)
+        scales = self.scales[name]
+        for stream, spec in self.bodies[name].observation.items():
+            if isinstance(spec, State) and stream in streams:
+                given = streams[stream]
+                offset = scales.get_buffer(f"{stream}·offset")
+                values = (given.values - offset) / scales.get_buffer(f"{stream}·scale")
+                streams[stream] = StreamBatch(values, given.valid)
+        return streams
+
+    def _reference(self, name: str, use: ReadoutUse, batch: Batch) -> Reference:
+        body, scales = self.bodies[name], self.scales[name]
+        first = body.action[use.groups[0]]
+        parts = [
+            torch.cat([scales.get_buffer(f"{group}·{part}") for group in use.groups], -1)
+            for part in ("mean", "std", "middle", "half")
+        ]
+        hz = first.hz if isinstance(first, PathGroup) else body.control_hz
+        return Reference(newest(body, batch), Scale(*parts), hz)
+
+    def _layout(self, body: BodyConfig) -> Layout:
+        groups = []
+        for use in body.tokenizers:
+            module = self.config.tokenizers[use.key]
+            steps = 1 if module.role == "task" else self.config.window.frames
+            groups.append(
+                GroupSpec(name=use.place, role=module.role, tokens=module.tokens, steps=steps)
+            )
+        for use in body.readouts:
+            readout = self.config.readouts[use.key]
+            groups.append(
+                GroupSpec(
+                    name=use.key,
+                    role="readout",
+                    tokens=readout.token_count,
+                    causal=readout.causal,
+                )
+            )
+        return layout(tuple(groups))
+
+    def _shape(self, name: str, use: ReadoutUse) -> tuple[int, int]:
+        return _chunk_shape(name, self.bodies[name], self.config.bodies[name], use)
+
+    def _body(self, name: str) -> Embodiment:
+        if name not in self.bodies:
+            raise UnknownName("body of this policy", name, self.bodies)
+        return self.bodies[name]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def model(self) -> str:
+        """Name and hash of the weights."""
+        return self.name
+
+    @property
+    def statistics(self) -> str:
+        """Which statistics scale states and actions, in words."""
+        return "; ".join(f"{name} {found.hash}" for name, found in self.body_statistics.items())
+
+    @property
+    def frames(self) -> int:
+        """Frames t in a window."""
+        return self.config.window.frames
+
+    @property
+    def spacing(self) -> float | None:
+        """Seconds between the frames of a window; None for one control step."""
+        return self.config.window.spacing
+
+    @property
+    def horizons(self) -> dict[str, dict[str, int]]:
+        """Body to action group to the rows of a chunk."""
+        return {
+            name: {
+                group: self._shape(name, use)[0]
+                for use in self.config.bodies[name].readouts
+                for group in use.groups
+            }
+            for name in self.bodies
+        }
+
+    @property
+    def camera_sizes(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Body to camera to the (height, width) that `prepare` makes."""
+        return {
+            name: {stream: self.preprocess.size(camera) for stream, camera in body.cameras.items()}
+            for name, body in self.bodies.items()
+        }
+
+    def prepare(self, body: str, frame: Frame) -> Frame:
+        """Resize the images of one frame."""
+        return self.preprocess.frame(self._body(body), frame)
+
+
+class _Scales(nn.Module):
+    """The statistics of one body as buffers that move with the policy and are not saved twice."""
+
+    def __init__(self, body: Embodiment, statistics: BodyStatistics) -> None:
+        super().__init__()
+        for stream, spec in body.observation.items():
+            if isinstance(spec, State):
+                found = statistics.observation.get(stream)
+                size = len(spec.names)
+                offset, scale = found.scale("normal") if found else (np.zeros(size), np.ones(size))
+                self._keep(stream, offset=offset, scale=scale)
+        for group in body.action:
+            if group not in statistics.action:
+                raise BadConfig(
+                    f"the statistics of '{body.name}' lack the action group '{group}'. "
+                    f"They have: {', '.join(sorted(statistics.action)) or 'none'}."
+                )
+            mean, std = statistics.action[group].scale("normal")
+            middle, half = statistics.action[group].scale("quantile")
+            self._keep(group, mean=mean, std=std, middle=middle, half=half)
+
+    def _keep(self, name: str, **arrays: np.ndarray) -> None:
+        for part, array in arrays.items():
+            value = torch.tensor(np.asarray(array), dtype=torch.float32)
+            self.register_buffer(f"{name}·{part}", value, persistent=False)
+
+
+def _chunk_shape(
+    name: str, body: Embodiment, config: BodyConfig, use: ReadoutUse
+) -> tuple[int, int]:
+    rows = set()
+    for group in use.groups:
+        if group not in body.action:
+            raise UnknownName(f"action group of '{name}'", group, body.action)
+        spec = body.action[group]
+        rows.add(spec.steps if isinstance(spec, PathGroup) else config.horizon)
+    if len(rows) != 1:
+        raise BadConfig(
+            f"the readout '{use.key}' of '{name}' joins groups of {sorted(rows)} rows. "
+            "Give each its own readout."
+        )
+    return rows.pop(), sum(body.action[group].size for group in use.groups)
+
+
+def _readout_shapes(
+    config: PolicyConfig, bodies: Mapping[str, Embodiment]
+) -> dict[str, tuple[int, int]]:
+    """Shape (horizon, a) of every readout, the same for all bodies that share it."""
+    shapes: dict[str, tuple[int, int]] = {}
+    for name, body in config.bodies.items():
+        made = [group for use in body.readouts for group in use.groups]
+        for group in bodies[name].action:
+            if made.count(group) != 1:
+                raise BadConfig(
+                    f"the action group '{group}' of '{name}' needs exactly one readout, "
+                    f"got {made.count(group)}."
+                )
+        for use in body.readouts:
+            shape = _chunk_shape(name, bodies[name], body, use)
+            if shapes.setdefault(use.key, shape) != shape:
+                raise BadConfig(
+                    f"the readout '{use.key}' makes chunks of {shapes[use.key]} for another body, "
+                    f"'{name}' needs {shape}. Give it a key of its own."
+                )
+    return shapes
+
+
+def _safe(key: str) -> str:
+    return key.replace(".", "·")  # a ModuleDict key may not hold a dot

@@ -1,0 +1,160 @@
+"""What a readout is: it puts tokens into the sequence and makes actions of what comes out.
+
+A readout is a generator; a codec stands between the body's units and what it generates.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from octoverse.tokens import TokenGroup
+from octoverse.trunk.native import Memory
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Statistics of the action groups of one body, laid side by side, each (a,) or (h, a)."""
+
+    offset: Tensor
+    scale: Tensor
+    """normal scaling: (action - offset) / scale has mean 0 and standard deviation 1."""
+    quantile_offset: Tensor
+    quantile_scale: Tensor
+    """quantile scaling: q01 to q99 becomes -1 to 1."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a code is relative to."""
+
+    streams: Mapping[str, Tensor]
+    """The newest value of every numeric stream, in the body's units, (b, ...)."""
+    scale: Scale
+    hz: float
+    """Rows per second of the chunk."""
+
+    def repeat(self, samples: int) -> "Reference":
+        """The same for `samples` answers to each observation, (b * samples, ...)."""
+        streams = {k: v.repeat_interleave(samples, 0) for k, v in self.streams.items()}
+        return replace(self, streams=streams)
+
+
+class Codec(Protocol):
+    """An invertible code of actions, inverse within a bound that it states."""
+
+    def encode(self, actions: Float[Tensor, "b h a"], reference: Reference) -> Tensor:
+        """From the body's units to what a generator makes."""
+        ...
+
+    def decode(self, code: Tensor, reference: Reference) -> Float[Tensor, "b h a"]:
+        """And back."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the trunk has to say to one readout."""
+
+    own: Float[Tensor, "b t n d"]
+    """Outputs at this readout's own tokens."""
+    outputs: Float[Tensor, "b length d"]
+    """All outputs of the sequence."""
+    visible: Bool[Tensor, "b length"]
+    """Which places of the sequence this readout may read."""
+    memory: Memory
+    """The trunk's keys and values, layer by layer."""
+    reference: Reference
+    seeds: Int[Tensor, " b"]
+    """One seed per sample, for noise that no neighbour changes."""
+    continue_trunk: Callable[[Tensor, Memory, Tensor], tuple[Tensor, Memory]]
+
+    def extend(self, tokens: Float[Tensor, "b m d"]) -> tuple[Float[Tensor, "b m d"], "Context"]:
+        """Continue the trunk by m tokens, each reading the visible past and those before it.
+
+        Returns:
+            Their outputs, and a context that has them in its memory.
+        """
+        outputs, memory = self.continue_trunk(tokens, self.memory, self.visible)
+        seen = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        longer = replace(
+            self,
+            outputs=torch.cat([self.outputs, outputs], 1),
+            visible=torch.cat([self.visible, seen], 1),
+            memory=memory,
+        )
+        return outputs, longer
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A readout's loss: the mean over valid numbers, and how many there were."""
+
+    total: Float[Tensor, ""]
+    count: Int[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a readout answers, in its codec's code."""
+
+    actions: Tensor
+    """(b, samples, horizon, a)."""
+    scores: Float[Tensor, "b samples"] | None = None
+    text: list[str] | None = None
+
+
+class Readout(Protocol):
+    """Makes actions; an nn.Module."""
+
+    def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
+        """What it puts into the sequence: queries, or codes of `target` (b, h, a) in training."""
+        ...
+
+    def loss(self, context: Context, target: Tensor, valid: Bool[Tensor, "b h a"]) -> Loss:
+        """How far it is from `target`, in its codec's code; invalid numbers never count."""
+        ...
+
+    def sample(
+        self,
+        context: Context,
+        *,
+        noise: Float[Tensor, "b samples h a"],
+        samples: int = 1,
+        prefix: Tensor | None = None,
+    ) -> Sample:
+        """Make actions from given noise; `prefix` (b, p, a) holds the first p rows fixed."""
+        ...
+
+
+class ReadoutConfig(Protocol):
+    """Settings of a readout: a frozen dataclass."""
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec between the body's units and what it generates."""
+        ...
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens n it puts into the sequence."""
+        ...
+
+    @property
+    def causal(self) -> bool:
+        """Whether its tokens see only the earlier ones among them."""
+        ...
+
+    def build(self, width: int, horizon: int, size: int) -> Any:
+        """Make the readout for a trunk of width d and chunks of (horizon, size)."""
+        ...
+
+
+def masked_mean(values: Tensor, valid: Tensor) -> Loss:
+    """Mean of `values` where `valid`; zero where nothing is."""
+    count = valid.sum()
+    total = torch.where(valid, values, 0).sum() / count.clamp(min=1)
+    return Loss(total, count)

@@ -1,0 +1,84 @@
+"""A policy for any body, from what its spec says: where `embodiments check` and new robots start.
+
+Cameras share an image tokenizer by role, so that a new robot's wrist camera begins with what other
+wrist cameras taught; readouts are shared by what a group is and how many numbers it has.
+"""
+
+from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
+from octoverse.embodiment import (
+    Camera,
+    Command,
+    EgoHistory,
+    Embodiment,
+    GoalImage,
+    Instruction,
+    PathGroup,
+    Route,
+    State,
+    Stream,
+    Waypoints,
+)
+from octoverse.preprocess import PreprocessConfig
+from octoverse.readouts.regression import RegressionConfig
+from octoverse.tokenizers.ego_history import EgoHistoryTokenizerConfig
+from octoverse.tokenizers.image import ImageTokenizerConfig
+from octoverse.tokenizers.language import LanguageTokenizerConfig
+from octoverse.tokenizers.state import StateTokenizerConfig
+from octoverse.trunk.native import NativeTrunkConfig
+
+SIDE = 64
+"""Of every image, in pixels."""
+
+
+def policy_config(*bodies: Embodiment, horizon: int = 8) -> PolicyConfig:
+    """Make the config of a small policy for these bodies.
+
+    Streams of commands, routes and goal images have no built-in tokenizer yet and are not read.
+    """
+    tokenizers: dict[str, object] = {}
+    readouts: dict[str, object] = {}
+    configs = {}
+    for body in bodies:
+        uses = []
+        for name, stream in body.observation.items():
+            found = _tokenizer(name, stream)
+            if found is not None:
+                key, config, role = found
+                tokenizers[key] = config
+                uses.append(TokenizerUse(key=key, streams={role: name}, slot=f"{key}:{name}"))
+        made = []
+        for name, group in body.action.items():
+            rows = group.steps if isinstance(group, PathGroup) else horizon
+            key = f"{type(group).__struct_config__.tag}/{rows}x{group.size}"
+            if any(use.key == key for use in made):
+                key = f"{key}/{name}"
+            driven = isinstance(group, Waypoints) and "speed" in body.observation
+            readouts[key] = RegressionConfig(codec="constant_velocity" if driven else "scaled")
+            made.append(ReadoutUse(key=key, groups=(name,)))
+        configs[body.name] = BodyConfig(
+            tokenizers=tuple(uses), readouts=tuple(made), horizon=horizon
+        )
+    return PolicyConfig(
+        trunk=NativeTrunkConfig(width=128, layers=3, heads=4),
+        bodies=configs,
+        tokenizers=tokenizers,
+        readouts=readouts,
+        preprocess=PreprocessConfig(height=SIDE, width=SIDE),
+    )
+
+
+def _tokenizer(name: str, stream: Stream) -> tuple[str, object, str] | None:
+    """Key, config and the tokenizer's own name for the stream that it reads."""
+    match stream:
+        case Camera():
+            return f"image/{stream.role}", ImageTokenizerConfig(height=SIDE, width=SIDE), "image"
+        case State():
+            size = len(stream.names)
+            return f"state/{name}/{size}", StateTokenizerConfig(size=size), "state"
+        case EgoHistory():
+            config = EgoHistoryTokenizerConfig(steps=stream.steps)
+            return f"ego_history/{stream.steps}", config, "history"
+        case Instruction():
+            return "language", LanguageTokenizerConfig(), "instruction"
+        case Command() | Route() | GoalImage():
+            return None

@@ -1,0 +1,121 @@
+"""The one thing that passes between tokenizers, trunk and readouts, and who may read whom.
+
+Source: Octo Model Team, "Octo", 2024, section III-A: blockwise-causal attention over
+[task][t = 0: observations, readouts][t = 1: ...].
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from octoverse.errors import BadConfig
+
+Role = Literal["task", "observation", "readout"]
+
+
+@dataclass(frozen=True)
+class TokenGroup:
+    """A run of tokens that belong together, and which of them are real.
+
+    Axes: b batch, t step, n tokens, d width, p position numbers. Task groups have t = 1.
+    """
+
+    values: Float[Tensor, "b t n d"]
+    valid: Bool[Tensor, "b t n"]
+    positions: Float[Tensor, "b t n p"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSpec:
+    """What a layout needs to know about one group of tokens."""
+
+    name: str
+    role: Role
+    tokens: int
+    """Tokens n in one step."""
+    steps: int = 1
+    """Steps t; a readout of one step stands at the last step of the observations."""
+    causal: bool = False
+    """Whether a token sees only the earlier tokens of its own group (teacher-forced codes)."""
+    reads: tuple[str, ...] = ()
+    """Other readout groups that this readout may read (an action reading the reasoning)."""
+
+
+class Layout:
+    """Order, positions and attention rules of the groups of one body; built once, cached."""
+
+    def __init__(self, groups: tuple[GroupSpec, ...]) -> None:
+        names = [group.name for group in groups]
+        if len(set(names)) != len(names):
+            raise BadConfig(f"groups of a layout must have different names, got {names}.")
+        self.groups = {group.name: group for group in groups}
+        observed = {group.steps for group in groups if group.role == "observation"}
+        if len(observed) > 1:
+            raise BadConfig(f"observation groups must have one number of steps, got {observed}.")
+        self.steps = observed.pop() if observed else 1
+        order, number = [], {name: i for i, name in enumerate(names)}
+        for group in groups:
+            if group.role == "task":
+                order += [(number[group.name], 0, -1, i) for i in range(group.tokens)]
+        for step in range(self.steps):
+            for role in ("observation", "readout"):
+                for group in groups:
+                    first = self.steps - group.steps
+                    if group.role == role and step >= first:
+                        order += [
+                            (number[group.name], 1 + (role == "readout"), step, i)
+                            for i in range(group.tokens)
+                        ]
+        table = torch.tensor(order).reshape(-1, 4)
+        self.group, self.role, self.step, self.index = table.unbind(1)
+        self.places = {name: torch.nonzero(self.group == i)[:, 0] for name, i in number.items()}
+        self.mask: Bool[Tensor, "q k"] = self._allowed()
+        """Which query may read which key by the rules alone, before validity."""
+        laid_out = torch.cat([self.places[name] for name in names])
+        self.inverse: Int[Tensor, " length"] = torch.argsort(laid_out)
+        """For each place in the sequence, where it lies among the groups laid end to end."""
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def _allowed(self) -> Bool[Tensor, "q k"]:
+        names = list(self.groups)
+        query, key = self.role[:, None], self.role[None, :]
+        past = self.step[None, :] <= self.step[:, None]
+        same = self.group[None, :] == self.group[:, None]
+        to_task = key == 0
+        to_observation = (key == 1) & (query >= 1) & past
+        to_own = (key == 2) & same & past
+        allowed = to_task | to_observation | to_own
+        for name, group in self.groups.items():
+            mine = self.group == names.index(name)
+            if group.causal:
+                later = self.index[None, :] > self.index[:, None]
+                together = self.step[None, :] == self.step[:, None]
+                allowed &= ~(mine[:, None] & mine[None, :] & together & later)
+            for other in group.reads:
+                theirs = self.group == names.index(other)
+                allowed |= mine[:, None] & theirs[None, :] & past
+        return allowed
+
+    def join(self, groups: dict[str, Tensor]) -> Tensor:
+        """Lay (b, t, n, ...) groups into one (b, length, ...) sequence."""
+        flat = torch.cat([groups[name].flatten(1, 2) for name in self.groups], dim=1)
+        return flat[:, self.inverse.to(flat.device)]
+
+    def take(self, sequence: Tensor, name: str) -> Tensor:
+        """Take one group out of a (b, length, ...) sequence, as (b, t, n, ...)."""
+        group = self.groups[name]
+        steps = 1 if group.role == "task" else group.steps
+        found = sequence[:, self.places[name].to(sequence.device)]
+        return found.unflatten(1, (steps, group.tokens))
+
+
+@lru_cache(maxsize=256)
+def layout(groups: tuple[GroupSpec, ...]) -> Layout:
+    """The layout of these groups; the same object for the same groups."""
+    return Layout(groups)

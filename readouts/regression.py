@@ -1,0 +1,66 @@
+"""Read an action chunk off the trunk in one go, judged by the mean absolute error.
+
+Source: Kim, Finn, Liang, "OpenVLA-OFT", 2025, section IV (parallel decoding with L1 regression).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from octoverse.readout import Context, Loss, Sample, masked_mean
+from octoverse.tokens import TokenGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionConfig:
+    """Settings of Regression."""
+
+    codec: str = "scaled"
+    """Between the body's units and the numbers that are regressed."""
+    token_count: int = 1
+    """Readout tokens whose outputs are read together."""
+    hidden: int = 256
+    """Width of the layer between."""
+
+    causal: ClassVar[bool] = False
+
+    def build(self, width: int, horizon: int, size: int) -> "Regression":
+        """Make the readout."""
+        return Regression(self, width, horizon, size)
+
+
+class Regression(nn.Module):
+    """Two layers from its own outputs to (horizon, a)."""
+
+    def __init__(self, config: RegressionConfig, width: int, horizon: int, size: int) -> None:
+        super().__init__()
+        self.shape = (horizon, size)
+        self.query = nn.Parameter(torch.randn(1, 1, config.token_count, width) * 0.02)
+        self.project = nn.Sequential(
+            nn.Linear(config.token_count * width, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, horizon * size),
+        )
+
+    def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
+        """Learned queries, the same for every sample."""
+        values = self.query.expand(batch, -1, -1, -1)
+        return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+
+    def loss(self, context: Context, target: Tensor, valid: Tensor) -> Loss:
+        """Mean absolute error over valid numbers."""
+        return masked_mean((self._predict(context) - target).abs(), valid)
+
+    def sample(
+        self, context: Context, *, noise: Tensor, samples: int = 1, prefix: Tensor | None = None
+    ) -> Sample:
+        """The one answer, `samples` times."""
+        actions = self._predict(context)
+        if prefix is not None:
+            actions[:, : prefix.shape[1]] = prefix
+        return Sample(actions[:, None].expand(-1, samples, -1, -1))
+
+    def _predict(self, context: Context) -> Tensor:
+        return self.project(context.own[:, -1].flatten(1)).float().unflatten(-1, self.shape)
