@@ -16,7 +16,8 @@ from octoverse.preprocess import Preprocess
 class ReadyEpisode:
     """One episode as arrays, with room before its start and after its end.
 
-    The room is zero and invalid, so that every window and chunk is one plain slice.
+    The room is zero and invalid, but for the first frame's repetition half a spacing early (see
+    `cut`), so that every window and chunk is one plain slice.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class ReadyEpisode:
         self._body, self._past, self._preprocess = body, spec.past, preprocess
         self._encoded: dict[str, Sequence[Any] | np.ndarray] = {}
         self._missing: dict[str, np.ndarray] = {}
-        count = len(episode)
+        count, early = len(episode), min(spec.early, spec.past)
+        shown = np.maximum(np.arange(-early, count), 0)
         for name, stream in spec.wanted(body).items():
             valid = np.zeros(spec.past + count, bool)
             if name in episode.observation:
-                valid[spec.past :] = episode.observation_valid.get(name, True)
+                seen = episode.observation_valid.get(name, np.ones(count, bool))
+                valid[spec.past - early :] = np.asarray(seen)[shown]
             self.valid[name] = valid
             values = episode.observation.get(name)
             if isinstance(stream, Instruction):
@@ -50,7 +53,7 @@ class ReadyEpisode:
                 self._encoded[name], self._missing[name] = values, valid.copy()
             else:
                 numbers: np.ndarray = np.asarray(values, dtype_of(stream)).reshape(count, *shape)
-                self.arrays[name][valid] = numbers[valid[spec.past :]]
+                self.arrays[name][valid] = numbers[shown][valid[spec.past - early :]]
         for name, group in body.action.items():
             rows = spec.rows(body, name)
             path = isinstance(group, PathGroup)
@@ -77,7 +80,7 @@ class ReadyEpisode:
             missing = self._missing[name]
             wanted = np.flatnonzero(missing[step : step + self._past + 1]) + step
             for place in wanted.tolist():
-                frame = {name: self._encoded[name][place - self._past]}
+                frame = {name: self._encoded[name][max(place - self._past, 0)]}
                 self.arrays[name][place] = self._preprocess.frame(self._body, frame)[name]
                 missing[place] = False
             if not missing.any():

@@ -54,6 +54,11 @@ class WindowSpec:
         return {name: body.observation[name] for name in names}
 
     @property
+    def early(self) -> int:
+        """Control steps before the start for which the first frame still stands."""
+        return self.spacing // 2
+
+    @property
     def past(self) -> int:
         """Control steps from the oldest frame of a window to the newest."""
         return (self.frames - 1) * self.spacing
@@ -85,7 +90,8 @@ def cut(
     """Cut one sample out of an episode.
 
     Frames before the start, streams that the recording lacks and steps after the end are zero and
-    invalid; nothing is repeated as if it were real.
+    invalid. As in a Session, a place in the window takes the frame nearest to its time, at most
+    half a spacing away, so the first frame may stand for a place shortly before it.
 
     Args:
         episode: Where it is cut from.
@@ -96,7 +102,8 @@ def cut(
     """
     if not 0 <= step < len(episode):
         raise IndexError(f"step must be from 0 to {len(episode) - 1}, got {step}.")
-    places = range(step - spec.past, step + 1, spec.spacing)
+    times = range(step - spec.past, step + 1, spec.spacing)
+    places = [0 if -spec.early <= t < 0 else t for t in times]
     streams: dict[str, Any] = {}
     valid: dict[str, np.ndarray] = {}
     for name, stream in spec.wanted(body).items():

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -60,8 +61,6 @@ def same(got: Episode, want: Episode) -> None:
 
 
 def shrunk(name: str) -> Embodiment:
-    import msgspec
-
     body: Embodiment = registry.load("embodiment", name)
     small = {
         k: msgspec.structs.replace(v, height=6, width=8) if isinstance(v, Camera) else v
@@ -200,6 +199,21 @@ def test_the_layout_is_that_of_lerobot_v3(tmp_path: Path) -> None:
     assert np.shape(stats["observation.images.table"]["mean"]) == (3, 1, 1)
     meta = json.loads(pq.read_schema(tmp_path / "meta/tasks.parquet").metadata[b"pandas"])
     assert meta["index_columns"] == ["__index_level_0__"]
+
+
+def test_lerobot_itself_reads_what_is_written(tmp_path: Path) -> None:
+    judge = pytest.importorskip("lerobot.datasets.lerobot_dataset", exc_type=ImportError)
+    episodes = [made(shrunk("road_car"), steps, seed) for seed, steps in enumerate([3, 4])]
+    with LeRobotWriter(tmp_path, shrunk("road_car")) as writer:
+        for episode in episodes:
+            writer.add(episode)
+    got = judge.LeRobotDataset("local/made", root=tmp_path)
+    assert (got.num_episodes, got.num_frames, got.fps) == (2, 7, 10)
+    step, want = got[5], episodes[1]
+    assert np.array_equal(step["action.path"], want.action["path"][2])
+    assert step["task"] == want.observation["instruction"][2]
+    image = np.round(np.array(step["observation.images.front"]) * 255).astype(np.uint8)
+    assert np.array_equal(image.transpose(1, 2, 0), want.observation["front"][2])
 
 
 def test_unfit_episodes_are_refused(tmp_path: Path) -> None:

@@ -159,7 +159,15 @@ def test_two_sources_of_one_body_stack_together() -> None:
     assert list(batch) == ["tabletop_arm"] and len(batch["tabletop_arm"]) == 4
 
 
-@pytest.mark.parametrize("spec", [WindowSpec(), WindowSpec(frames=3, spacing=2, horizon=4)])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        WindowSpec(),
+        WindowSpec(frames=3, spacing=2, horizon=4),
+        WindowSpec(frames=3, spacing=3, streams=("tool", "table")),
+        WindowSpec(frames=2, spacing=7),
+    ],
+)
 def test_a_batch_equals_its_windows_cut_one_by_one(spec: WindowSpec) -> None:
     source, body = Made(pixels=12), load("embodiment", "tabletop_arm")
     starts = np.cumsum([0, *source.sizes])

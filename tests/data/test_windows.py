@@ -1,14 +1,16 @@
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from octoverse.data.windows import StackedWindows, WindowSpec, cut
-from octoverse.embodiment import Embodiment
+from octoverse.embodiment import Camera, Embodiment
 from octoverse.episode import Episode
 from octoverse.errors import UnknownName
 from octoverse.preprocess import Preprocess, PreprocessConfig
 from octoverse.registry import load
+from octoverse.session import Session
 
 ARM: Embodiment = load("embodiment", "tabletop_arm")
 CAR: Embodiment = load("embodiment", "road_car")
@@ -32,12 +34,17 @@ def arm(steps: int = 6) -> Episode:
 
 
 def test_frames_before_the_start_are_zero_and_invalid() -> None:
-    spec = WindowSpec(frames=3, spacing=2)
-    window = cut(arm(), 3, ARM, spec, SMALL)
-    assert window.observation.valid["tool"].tolist() == [False, True, True]
+    window = cut(arm(), 4, ARM, WindowSpec(frames=4, spacing=2), SMALL)
+    assert window.observation.valid["tool"].tolist() == [False, True, True, True]
+    assert window.observation.streams["tool"][:, 0].tolist() == [0, 0, 2, 4]
+    assert window.observation.streams["table"][:, 0, 0, 0].tolist() == [0, 0, 2, 4]
+    assert window.observation.observed_at_ns == 400_000_000
+
+
+def test_the_first_frame_stands_for_a_place_half_a_spacing_early() -> None:
+    window = cut(arm(), 3, ARM, WindowSpec(frames=3, spacing=2), SMALL)
+    assert window.observation.valid["tool"].tolist() == [True, True, True]
     assert window.observation.streams["tool"][:, 0].tolist() == [0, 1, 3]
-    assert window.observation.streams["table"][:, 0, 0, 0].tolist() == [0, 1, 3]
-    assert window.observation.observed_at_ns == 300_000_000
 
 
 def test_a_chunk_starts_now_and_is_masked_after_the_end() -> None:
@@ -128,3 +135,33 @@ def test_bad_arguments_are_refused() -> None:
         cut(arm(), 6, ARM, WindowSpec(), SMALL)
     with pytest.raises(ValueError, match="Expected windows of one body, got none"):
         StackedWindows.from_windows([])
+
+
+@pytest.mark.parametrize(("frames", "spacing"), [(1, 1), (3, 1), (3, 2), (4, 3), (2, 5)])
+def test_training_cuts_the_window_that_a_session_keeps(frames: int, spacing: int) -> None:
+    episode = arm(6)
+    sent = {
+        name: msgspec.structs.replace(stream, height=8, width=8, optional=True)
+        if isinstance(stream, Camera)
+        else stream
+        for name, stream in ARM.observation.items()
+    }
+    body = msgspec.structs.replace(ARM, observation=sent)
+    session = Session(
+        body,
+        frames=frames,
+        spacing=spacing / ARM.control_hz,
+        prepare=lambda frame: SMALL.frame(ARM, frame),
+    )
+    tool = np.array(episode.observation["tool"]) / 10
+    episode = replace(episode, observation={**episode.observation, "tool": tool})
+    for step in range(6):
+        frame = {name: values[step] for name, values in episode.observation.items()}
+        session.observe(frame, int(episode.times_ns[step]))
+        kept = session.observation()
+        window = cut(episode, step, ARM, WindowSpec(frames=frames, spacing=spacing), SMALL)
+        trained = window.observation
+        assert trained.streams.keys() == kept.streams.keys()
+        for name in kept.streams:
+            assert np.array_equal(trained.streams[name], kept.streams[name]), name
+            assert np.array_equal(trained.valid[name], kept.valid[name]), name
