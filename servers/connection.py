@@ -92,6 +92,7 @@ class Connection:
                 self._socket.send(header, zmq.NOBLOCK | zmq.SNDMORE)
                 break
             except zmq.Again:
+                self._watch()
                 if not self._socket.poll(_milliseconds(until), zmq.POLLOUT):
                     raise self._unreachable() from None
         self._socket.send(body, copy=False)
@@ -111,6 +112,8 @@ class Connection:
                 continue
             while self._socket.getsockopt(zmq.RCVMORE):
                 frames.append(self._socket.recv())
+            if not self._up:
+                self._watch()
             reply = read_reply(frames[0])
             if reply.request == request or (isinstance(reply, Fault) and reply.request is None):
                 return reply, memoryview(frames[-1] if len(frames) > 1 else b"")

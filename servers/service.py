@@ -249,15 +249,11 @@ def _robot_status(robot: Robot, now: float) -> RobotStatus:
 
 def _sizes(body: Embodiment, limits: Limits) -> list[str]:
     """Say what is wrong with the sizes of a robot's images, which may otherwise differ."""
-    total = 0
-    for name, stream in body.observation.items():
-        if isinstance(stream, Camera | GoalImage):
-            if min(stream.height, stream.width) < 1:
-                return [f"observation.{name}: {stream.height} x {stream.width} pixels there"]
-            total += stream.height * stream.width * 3
-    if total > limits.image_bytes:
-        return [f"observation: at most {limits.image_bytes} bytes of images here, {total} there"]
-    return []
+    images = [s for s in body.observation.values() if isinstance(s, Camera | GoalImage)]
+    total = sum(3 * image.height * image.width for image in images)
+    if total <= limits.image_bytes:
+        return []
+    return [f"observation: at most {limits.image_bytes} bytes of images here, {total} there"]
 
 
 def _frame(

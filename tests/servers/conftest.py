@@ -1,0 +1,127 @@
+"""Policies that really compute, in numpy, and servers of them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from octoverse.embodiment import Embodiment, PathGroup
+from octoverse.embodiments.road_car import ROAD_CAR
+from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.episode import ActionChunk, Frame, Observation
+from octoverse.servers.zeromq import Server
+from octoverse.synthetic import random_frame
+
+BODIES = {"tabletop_arm": TABLETOP_ARM, "road_car": ROAD_CAR}
+HORIZON = 6
+
+
+class Servo:
+    """Acts on everything it is given: pixels, numbers, words, gaps, noise, memory."""
+
+    model, statistics = "servo-1", "none"
+    frames, spacing = 3, None
+    bodies: Mapping[str, Embodiment] = BODIES
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.batches: list[list[str]] = []
+        self.hold = threading.Event()
+        self.hold.set()
+        self.horizons = {
+            name: {
+                group: spec.steps if isinstance(spec, PathGroup) else HORIZON
+                for group, spec in body.action.items()
+            }
+            for name, body in self.bodies.items()
+        }
+        self.camera_sizes = {
+            name: {camera: (24, 32) for camera in body.cameras}
+            for name, body in self.bodies.items()
+        }
+
+    def prepare(self, body: str, frame: Frame) -> Frame:
+        cameras = self.bodies[body].cameras
+        return {
+            name: np.ascontiguousarray(value[::4, ::3]) if name in cameras else value
+            for name, value in frame.items()
+        }
+
+    def act(
+        self, observations: Sequence[Observation], memories: Sequence[dict[str, Any]]
+    ) -> list[ActionChunk]:
+        self.batches.append([o.embodiment for o in observations])
+        self.hold.wait(10)
+        if self.seconds:
+            time.sleep(self.seconds)
+        return [self._one(o, m) for o, m in zip(observations, memories, strict=True)]
+
+    def _one(self, seen: Observation, memory: dict[str, Any]) -> ActionChunk:
+        memory["calls"] = memory.get("calls", 0) + 1
+        words = memory["instruction"].setdefault("sum", sum(seen.streams["instruction"].encode()))
+        arrays = [v for v in seen.streams.values() if not isinstance(v, str)]
+        felt = sum(float(np.abs(v.astype(np.float64)).sum()) for v in arrays)
+        felt += words + memory["calls"] + sum(float(v.sum()) for v in seen.valid.values())
+        rng = np.random.default_rng([seen.seed, seen.step])
+        body = self.bodies[seen.embodiment]
+        action = {}
+        for name, group in body.action.items():
+            low, high = np.array(group.low), np.array(group.high)
+            shape = (self.horizons[body.name][name], group.size)
+            share = (np.sin(felt + rng.normal(size=shape)) + 1) / 2
+            action[name] = (low + share * (high - low)).astype(np.float32)
+        return ActionChunk(embodiment=body.name, action=action, observed_at_ns=seen.observed_at_ns)
+
+
+@pytest.fixture(scope="session")
+def servo() -> type[Servo]:
+    return Servo
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers that are stopped when the test ends."""
+    servers: list[Server] = []
+
+    def start(policy: Any, **settings: Any) -> Server:
+        server = Server(policy, **{"address": "tcp://127.0.0.1:0", **settings})
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def drive() -> Callable[..., list[ActionChunk]]:
+    """Plays an episode with a RobotPolicy: random frames, some of them missing or not acted on."""
+
+    def play(robot: Any, seed: int, steps: int = 12) -> list[ActionChunk]:
+        rng = np.random.default_rng(seed)
+        robot.reset(seed=seed)
+        chunks = []
+        for i in range(steps):
+            frame = random_frame(robot.body, rng)
+            if i > steps // 2:
+                frame["instruction"] = "stop"
+            at_ns = round((i + 1) * 1e9 / robot.body.control_hz)
+            if i % 5 == 3:
+                continue
+            if i % 5 == 1:
+                robot.observe(frame, observed_at_ns=at_ns)
+            else:
+                chunks.append(robot.act(frame, observed_at_ns=at_ns))
+        return chunks
+
+    return play
+
+
+@pytest.fixture
+def other_arm() -> Embodiment:
+    """An arm whose spec differs in meaning from the one that policies know."""
+    return msgspec.structs.replace(TABLETOP_ARM, control_hz=20.0)
