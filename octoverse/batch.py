@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from octoverse.data.windows import StackedWindows
 from octoverse.embodiment import EgoHistory, Embodiment, Instruction, Route, State
 from octoverse.episode import Observation
 from octoverse.errors import SpecMismatch
@@ -79,3 +80,16 @@ def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
         for name, spec in body.observation.items()
         if isinstance(spec, State | EgoHistory | Route) and name in batch.streams
     }
+
+
+def training_batch(body: Embodiment, stacked: StackedWindows, device: torch.device) -> Batch:
+    """The tensors of stacked training samples."""
+    return Batch(
+        {
+            name: stream_batch(body, name, values, stacked.valid[name], device)
+            for name, values in stacked.streams.items()
+        },
+        {name: torch.from_numpy(values).to(device) for name, values in stacked.action.items()},
+        {name: torch.from_numpy(real).to(device) for name, real in stacked.action_valid.items()},
+        torch.from_numpy(stacked.seeds).to(device),
+    )

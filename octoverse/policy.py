@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from octoverse import noise, registry
 from octoverse.batch import Batch, batch_of, newest
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
-from octoverse.embodiment import Embodiment, PathGroup, State
+from octoverse.embodiment import EgoHistory, Embodiment, PathGroup, Route, State
 from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.errors import BadConfig, OctoverseError, UnknownName
 from octoverse.normalize import BodyStatistics
@@ -289,6 +289,11 @@ class Policy(nn.Module):
             name: {stream: self.preprocess.size(camera) for stream, camera in body.cameras.items()}
             for name, body in self.bodies.items()
         }
+
+    def reference_streams(self, name: str) -> list[str]:
+        """The numeric streams of a body, which codecs may refer to."""
+        streams = self._body(name).observation
+        return [s for s, spec in streams.items() if isinstance(spec, State | EgoHistory | Route)]
 
     def prepare(self, body: str, frame: Frame) -> Frame:
         """Resize the images of one frame."""

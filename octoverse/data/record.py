@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -102,7 +102,11 @@ def record(
         start, before = _next_attempt(writer, stem), writer.steps
         bar = progress.add_task(spec.name, total=episodes, completed=len(writer), steps="")
         if len(writer) < episodes:
-            for episode, success in _attempts(spec, seed, noise, processes, start, stem):
+
+            def lacking() -> int:
+                return episodes - len(writer)
+
+            for episode, success in _attempts(spec, seed, noise, processes, start, stem, lacking):
                 attempts += 1
                 if success or not only_success:
                     writer.add(episode)
@@ -146,9 +150,15 @@ def _next_attempt(writer: LeRobotWriter, stem: str) -> int:
 
 
 def _attempts(
-    spec: EnvironmentSpec, seed: int, noise: float, processes: int, start: int, stem: str
+    spec: EnvironmentSpec,
+    seed: int,
+    noise: float,
+    processes: int,
+    start: int,
+    stem: str,
+    lacking: Callable[[], int],
 ) -> Iterator[tuple[Episode, bool]]:
-    """Attempts in order, worked on ahead of time by all processes."""
+    """Attempts in order, worked on ahead of time by all processes, never more than are lacking."""
     pool = ProcessPoolExecutor(
         processes,
         mp_context=get_context("spawn"),
@@ -157,7 +167,7 @@ def _attempts(
     waiting: deque[Future[tuple[Episode, bool]]] = deque()
     try:
         while True:
-            while len(waiting) < 4 * processes:
+            while len(waiting) < min(2 * processes, lacking()):
                 waiting.append(pool.submit(_attempt, spec, seed, noise, start, stem))
                 start += 1
             yield waiting.popleft().result()

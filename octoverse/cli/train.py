@@ -1,0 +1,128 @@
+"""`octoverse train`: train one policy on the data of many bodies."""
+
+import dataclasses
+import inspect
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from rich.console import Console
+from tyro.conf import arg
+
+from octoverse import checkpoint, registry
+from octoverse.cli.data import open_folder
+from octoverse.data.mixture import Weighted
+from octoverse.data.source import body_of
+from octoverse.embodiment import Embodiment
+from octoverse.errors import BadConfig
+from octoverse.policy import Policy
+from octoverse.training.config import Recipe, TrainingConfig
+from octoverse.training.heldout import held_out_report
+from octoverse.training.loop import train as run
+from octoverse.training.warm_start import extend_config, load_shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """Settings of the recipe to change."""
+
+    steps: int | None = None
+    """Steps of training."""
+    batch_size: int | None = None
+    """Samples in a step."""
+    learning_rate: float | None = None
+    """At its peak."""
+    save_every: int | None = None
+    """Steps between checkpoints."""
+    seed: int | None = None
+    """Decides fresh weights, the order of the data and noise."""
+
+
+def train(
+    recipe: Annotated[str, arg(help="Name of a recipe, such as real or demo.")] = "",
+    data: Annotated[
+        Path | None,
+        arg(help="Where the recipe's data are; with --embodiment, the data set's folder."),
+    ] = None,
+    out: Annotated[Path | None, arg(help="The run's folder; runs/RECIPE if not given.")] = None,
+    start_from: Annotated[
+        Path | None, arg(name="from", help="Checkpoint whose shared weights to begin with.")
+    ] = None,
+    embodiment: Annotated[
+        str | None, arg(help="Train this body on --data instead of a recipe's bodies.")
+    ] = None,
+    change: Annotated[Overrides, arg(name="")] = Overrides(),
+    threads: Annotated[int, arg(help="CPU threads; 0 for all cores.")] = 0,
+) -> None:
+    """Train one policy on the data of many bodies; run it again to go on where it stopped."""
+    if threads:
+        torch.set_num_threads(threads)
+    console = Console()
+    chosen = _recipe(recipe, data, embodiment, start_from)
+    changed = {k: v for k, v in dataclasses.asdict(change).items() if v is not None}
+    if "steps" in changed:
+        changed.setdefault("warmup_steps", min(chosen.training.warmup_steps, changed["steps"] // 5))
+    chosen = dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, **changed))
+    folder = out or Path("runs") / chosen.name
+    bodies = _bodies(chosen)
+
+    def start(policy: Policy) -> None:
+        if start_from is not None:
+            console.print(load_shared(policy, checkpoint.resolve(start_from)).table())
+
+    policy = run(chosen, bodies, folder, start=start)
+    newest = checkpoint.resolve(folder)
+    console.print(f"Checkpoint: {newest}. Losses: {folder / 'losses.png'}")
+    if chosen.held_out:
+        console.print(held_out_report(policy, chosen.held_out, folder).table())
+    console.print(f"Serve it with: octoverse serve {folder}")
+
+
+def _recipe(
+    name: str, data: Path | None, embodiment: str | None, start_from: Path | None
+) -> Recipe:
+    if bool(name) == bool(embodiment):
+        raise BadConfig(
+            "train needs either --recipe NAME or --embodiment NAME with --data FOLDER, got "
+            f"{'both' if name else 'neither'}. Recipes: {', '.join(registry.names('recipe'))}."
+        )
+    if name:
+        return _named(name, data)
+    assert embodiment is not None
+    body: Embodiment = registry.load("embodiment", embodiment)
+    if data is None:
+        raise BadConfig(
+            f"train --embodiment {embodiment} needs --data FOLDER: a LeRobot, RLDS or donkeycar "
+            "data set of that body."
+        )
+    source = open_folder(data)
+    if source.embodiment != body.name:
+        raise BadConfig(
+            f"{data} is a recording of '{source.embodiment}', expected '{body.name}'. "
+            f"Give --embodiment {source.embodiment}, or other data."
+        )
+    return Recipe(
+        name=body.name,
+        policy=extend_config(body, None if start_from is None else checkpoint.resolve(start_from)),
+        sources=[Weighted(source=source)],
+        training=TrainingConfig(steps=2000, warmup_steps=100, precision="bfloat16"),
+    )
+
+
+def _named(name: str, data: Path | None) -> Recipe:
+    make = registry.load("recipe", name)
+    if data is None and "OCTOVERSE_DATA" in os.environ:
+        data = Path(os.environ["OCTOVERSE_DATA"])
+    [parameter] = inspect.signature(make).parameters.values()
+    if data is None and parameter.default is parameter.empty:
+        raise BadConfig(
+            f"the recipe '{name}' needs --data FOLDER (or OCTOVERSE_DATA): {inspect.getdoc(make)}"
+        )
+    recipe: Recipe = make() if data is None else make(data)
+    return recipe
+
+
+def _bodies(recipe: Recipe) -> dict[str, Embodiment]:
+    return {entry.source.embodiment: body_of(entry.source) for entry in recipe.sources}

@@ -1,0 +1,60 @@
+"""Settings of a training run, and what a recipe gives to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from octoverse.config import PolicyConfig
+from octoverse.data.mixture import Weighted
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """AdamW with linear warm-up and cosine decay, and a running mean of the weights."""
+
+    steps: int = 10_000
+    batch_size: int = 64
+    """Samples in a step, all bodies together."""
+    learning_rate: float = 3e-4
+    """At its peak."""
+    warmup_steps: int = 500
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    mean_of: float = 0.999
+    """Share of the running mean of weights that is kept in a step; the mean is what is saved."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+    save_every: int = 500
+    """Steps between checkpoints."""
+    log_every: int = 20
+    keep: int = 2
+    """Checkpoints that are kept."""
+    cache_gb: float = 6.0
+    """Memory for decoded images."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch_size, self.save_every, self.log_every, self.keep) < 1:
+            raise ValueError(
+                "steps, batch_size, save_every, log_every and keep must be at least 1, got "
+                f"{self.steps}, {self.batch_size}, {self.save_every}, {self.log_every} and "
+                f"{self.keep}."
+            )
+        if self.warmup_steps > self.steps:
+            raise ValueError(
+                f"warmup_steps must be at most steps ({self.steps}), got {self.warmup_steps}."
+            )
+        if not 0 <= self.mean_of < 1:
+            raise ValueError(f"mean_of must be in [0, 1), got {self.mean_of}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One way to a policy: its modules, its data, its training."""
+
+    name: str
+    policy: PolicyConfig
+    sources: Sequence[Weighted]
+    held_out: Sequence[Weighted] = ()
+    """Data that is never trained on, for the error that needs no simulator."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)

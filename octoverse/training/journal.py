@@ -1,0 +1,109 @@
+"""What a training run tells: a progress bar, losses.jsonl, a plot, and TensorBoard's logs."""
+
+import json
+import time
+from collections import defaultdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from octoverse.training.config import TrainingConfig
+
+
+class Journal:
+    """Takes the losses of every step and writes their means every few steps."""
+
+    def __init__(self, folder: Path, config: TrainingConfig, step: int, quiet: bool) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path, self._config = folder / "losses.jsonl", config
+        _forget_after(self._path, step)
+        self._writer = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._began = time.monotonic()
+        self._counted = step
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            disable=quiet,
+        )
+        self._task = self._bar.add_task("", total=config.steps, completed=step, told="")
+
+    def __enter__(self) -> "Journal":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        self._writer.close()
+        if self._path.exists():
+            plot_losses(self._path, self._path.with_name("losses.png"))
+
+    def log(self, step: int, rate: float, parts: dict[str, float]) -> None:
+        """Take the losses of one step, by body and readout."""
+        for name, value in parts.items():
+            self._sums[name].append(value)
+        self._bar.update(self._task, completed=step)
+        if step % self._config.log_every and step != self._config.steps:
+            return
+        now = time.monotonic()
+        speed = (step - self._counted) * self._config.batch_size / max(now - self._began, 1e-9)
+        self._began, self._counted = now, step
+        means = {name: sum(values) / len(values) for name, values in self._sums.items()}
+        self._sums.clear()
+        line: dict[str, Any] = {"step": step, "rate": rate, "samples_per_second": speed}
+        with self._path.open("a") as file:
+            file.write(json.dumps({**line, "losses": means}) + "\n")
+        for name, value in means.items():
+            self._writer.add_scalar(f"loss/{name}", value, step)
+        self._writer.add_scalar("samples_per_second", speed, step)
+        told = "  ".join(f"{name.partition('/')[0]} {value:.4f}" for name, value in means.items())
+        self._bar.update(self._task, told=f"{told}  {speed:.0f} samples/s")
+
+
+def plot_losses(path: Path, picture: Path) -> None:
+    """Plot losses.jsonl, one line per body and readout."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for line in path.read_text().splitlines():
+        entry = json.loads(line)
+        for name, value in entry["losses"].items():
+            curves[name].append((entry["step"], value))
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for name, points in sorted(curves.items()):
+        axes.plot(*zip(*points, strict=True), label=name, linewidth=1.2)
+    axes.set(xlabel="step", ylabel="loss", yscale="log", title="Training loss by body and readout")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(picture, dpi=120)
+    pyplot.close(figure)
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drop what a stopped run wrote after its last checkpoint: those steps are taken again."""
+    if path.exists():
+        lines = [x for x in path.read_text().splitlines() if json.loads(x)["step"] <= step]
+        path.write_text("".join(f"{line}\n" for line in lines))
