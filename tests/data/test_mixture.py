@@ -258,12 +258,14 @@ def test_bad_settings_are_refused() -> None:
 
 
 def test_a_cached_batch_of_64_takes_well_under_4_ms() -> None:
-    with mixture(Made(sizes=(25,) * 40), batch_size=64) as mixed:
-        for _ in range(40):
-            mixed.next()
-        times = []
-        for _ in range(20):
-            start = time.perf_counter()
-            mixed.next()
-            times.append(time.perf_counter() - start)
+    spec, ready = WindowSpec(), Preprocess(PreprocessConfig(height=64, width=64))
+    source = Made(sizes=(25,) * 20, pixels=64)
+    mixed = Mixture([Weighted(source=source)], spec, ready, batch_size=64)
+    for _ in range(16):
+        mixed.next()
+    times = []
+    for _ in range(20):
+        start = time.process_time()
+        mixed.next()
+        times.append(time.process_time() - start)
     assert min(times) < 0.004
