@@ -7,11 +7,12 @@ import torch
 from rich.table import Table
 
 from octoverse import registry
+from octoverse.accumulate import Accumulator
 from octoverse.acting import LocalPolicy
 from octoverse.batch import Batch, batch_of
 from octoverse.embodiment import EgoHistory, Embodiment, Route, State
 from octoverse.errors import OctoverseError
-from octoverse.normalize import Accumulator, BodyStatistics
+from octoverse.normalize import BodyStatistics
 from octoverse.policy import Policy
 from octoverse.recipes.generic import policy_config
 from octoverse.synthetic import random_action, random_frame, random_step, random_value

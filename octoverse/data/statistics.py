@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from octoverse.accumulate import Accumulator, combine
 from octoverse.data.mixture import Weighted
 from octoverse.data.source import Source, body_of
 from octoverse.embodiment import EgoHistory, Embodiment, Route, State
 from octoverse.errors import BadData
-from octoverse.normalize import Accumulator, BodyStatistics, combine
+from octoverse.normalize import BodyStatistics
 
 _VERSION = 1
 """Of how statistics are gathered; older ones are gathered anew."""

@@ -80,9 +80,9 @@ def demo(data: Path = Path("recordings/demo")) -> Recipe:
             Weighted(source=recorded("road-lane", data, 300), weight=0.45),
         ],
         training=TrainingConfig(
-            steps=9000,
+            steps=7500,
             batch_size=64,
-            learning_rate=8e-4,
+            learning_rate=6e-4,
             warmup_steps=300,
             precision="bfloat16",
             save_every=250,
