@@ -52,18 +52,16 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
             offset and scale, float32 (n,); every scale is above 0.
         """
         offset, scale = self._plain(kind)
-        mean = np.array(self.mean)
-        safe, near = self._safe(scale), self.near_constant(kind)
-        offset = np.where(near, mean, offset)
-        scale = np.where(near, safe, scale)
+        mean, near = np.array(self.mean), self.near_constant(kind)
+        offset, scale = np.where(near, mean, offset), np.where(near, self._safe(scale, mean), scale)
         alone = np.array(self.alone)
         offset, scale = np.where(alone, 0.0, offset), np.where(alone, 1.0, scale)
         return offset.astype(np.float32), scale.astype(np.float32)
 
     def near_constant(self, kind: Kind) -> np.ndarray:
         """Which dimensions are guarded, bool (n,)."""
-        scale = self._plain(kind)[1]
-        return (scale < self._safe(scale)) & ~np.array(self.alone)
+        offset, scale = self._plain(kind)
+        return (scale < self._safe(scale, offset)) & ~np.array(self.alone)
 
     def _plain(self, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
         if kind == "normal":
@@ -73,14 +71,14 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
             return (low + high) / 2, (high - low) / 2
         raise ValueError(f"kind must be 'normal' or 'quantile', got {kind!r}.")
 
-    def _safe(self, scale: np.ndarray) -> np.ndarray:
-        """The smallest scale allowed, (n,).
+    def _safe(self, scale: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """The smallest scale allowed about a centre, (n,).
 
         Siblings are the dimensions of the same unit: metres say nothing about radians.
         """
-        units, mean = np.array(self.units), np.array(self.mean)
+        units = np.array(self.units)
         widest = np.array([scale[units == unit].max() for unit in self.units])
-        reach = np.maximum(np.array(self.high) - mean, mean - np.array(self.low))
+        reach = np.maximum(np.array(self.high) - centre, centre - np.array(self.low))
         safe = np.maximum(SMALLEST_SHARE * widest, reach / LARGEST_VALUE)
         return np.where(safe < 1e-6, 1.0, safe)
 
