@@ -17,8 +17,6 @@ from octoverse.servers.robots import Robot
 _PATIENCE_S = 1.0
 """A request without a deadline is ordered as if it had this one, so that none starves."""
 _SMOOTHING = 0.3
-_LATE, _JITTER_S = 1.2, 0.001
-"""A robot is given up when it takes this much longer than usual to come back."""
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -151,12 +149,13 @@ class Batcher:
         until = min(until, min(r.urgency for r in self._line) - self.inference)
         if until <= now:
             return 0.0
-        expected = [
-            answered + _LATE * self._return[robot] + _JITTER_S
+        due = (
+            answered + self._return[robot]
             for robot, answered in self._answered.items()
             if robot in self._return and robot not in waiting
-        ]
-        return max((at for at in expected if now < at <= until), default=now) - now
+        )
+        # One that is a little late may still come; one that is long overdue has gone.
+        return until - now if any(since - self.max_wait <= at <= until for at in due) else 0.0
 
     def _pick(self) -> list[Waiting]:
         batch: dict[Robot, Waiting] = {}

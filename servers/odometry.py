@@ -32,10 +32,11 @@ class Odometry:
         poses = np.asarray(history, np.float64)
         if self._track and self._track[-1][0] >= times[0]:
             last_ns, last = self._track[-1]
-            here = compose(last, inverse(_read(times, poses, last_ns)))
-            self._track.append((now_ns, here))
-        else:  # the first, or too long ago: what lies before is no longer connected
-            self._track = deque(zip(np.round(times).astype(int).tolist(), poses, strict=True))
+            poses = compose(compose(last, inverse(_read(times, poses, last_ns))), poses)
+            poses, times = poses[times > last_ns], times[times > last_ns]
+        else:  # the first, or too long ago: what lies before is not connected any more
+            self._track.clear()
+        self._track.extend(zip(np.round(times).astype(int).tolist(), poses, strict=True))
         while self._track[0][0] < now_ns - self._keep_ns:
             self._track.popleft()
 

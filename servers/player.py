@@ -55,6 +55,7 @@ class ChunkPlayer:
         self._chunk: ActionChunk | None = None
         self._last: dict[str, np.ndarray] = {}
         self._stopped = False
+        self._braked_from = (0, 0.0)
         self._odometry.clear()
 
     @property
@@ -118,7 +119,13 @@ class ChunkPlayer:
             )
         moved = self._odometry.since(self._chunk.observed_at_ns)
         speed = self._speed(frame)
-        self._stopped = self._stopped or self._has_run_out(age, moved, speed)
+        if not self._stopped and self._has_run_out(age, moved, speed):
+            self._stopped, self._braked_from = True, (now_ns, speed)
+        if self._stopped:
+            # The history tells the speed late; slow down as planned, not by what it says.
+            began, then = self._braked_from
+            slowed = then - self.body.safe_stop.deceleration * (now_ns - began) * 1e-9
+            speed = max(0.0, min(speed, slowed))
         for name, group in self.body.action.items():
             rows = self._chunk.action[name]
             if self._stopped:
@@ -172,21 +179,19 @@ class ChunkPlayer:
         if isinstance(group, Waypoints):
             path = np.zeros((0, 3)) if moved is None else relative(moved, rows)
             slowing = stop.deceleration if stop.kind == "brake" else math.inf
-            return brake(path, group, speed, slowing, len(rows))
+            return brake(path, group.hz, speed, slowing, len(rows))
         if stop.kind == "hold" and isinstance(group, JointPosition | Gripper):
             return self._last.get(name, rows[0])
         return np.zeros_like(rows if isinstance(group, PathGroup) else rows[0])
 
 
-def brake(
-    path: np.ndarray, group: Waypoints, speed: float, deceleration: float, steps: int
-) -> np.ndarray:
+def brake(path: np.ndarray, hz: float, speed: float, deceleration: float, steps: int) -> np.ndarray:
     """Follow a path ever more slowly until the body stands.
 
     Args:
         path: Poses (n, 3) in the present frame, some of which may lie behind; beyond the last it
             goes straight on.
-        group: Rate of the path.
+        hz: Rate of the rows wanted.
         speed: At present [m/s].
         deceleration: How fast to slow down [m/s^2].
         steps: Rows wanted.
@@ -201,7 +206,7 @@ def brake(
     leg = np.hypot(*np.diff(track[:, :2], axis=0).T)
     track = track[np.concatenate([[True], leg > 1e-6])]
     along = np.concatenate([[0.0], np.cumsum(leg[leg > 1e-6])])
-    time = np.minimum(np.arange(1, steps + 1) / group.hz, speed / deceleration)
+    time = np.minimum(np.arange(1, steps + 1) / hz, speed / deceleration)
     slowed = 0.0 if math.isinf(deceleration) else 0.5 * deceleration * time**2
     way = speed * time - slowed
     heading = np.interp(way, along, np.unwrap(track[:, 2]))

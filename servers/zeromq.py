@@ -102,11 +102,12 @@ class Server:
 
     def stop(self) -> None:
         """Finish the batch at work, tell those that wait that it is over, and close."""
-        if self._thread.is_alive():
-            self._service.stop()
-            self._stopping.set()
-            self._ring()
-            self._thread.join()
+        if self._thread.ident is None or self._stopping.is_set():
+            return
+        self._service.stop()
+        self._stopping.set()
+        self._ring()
+        self._thread.join()
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM; call it from the main thread.
@@ -145,6 +146,16 @@ class Server:
         self.stop()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except Exception:
+            logger.exception("the socket broke")
+        finally:
+            self._context.destroy(linger=_LAST_WORDS_MS)
+            self._bell.close()
+            self._ear.close()
+
+    def _serve(self) -> None:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._ear, zmq.POLLIN)
@@ -163,9 +174,6 @@ class Server:
                 self._service.expire()
                 expired = now
         self._write()
-        self._context.destroy(linger=_LAST_WORDS_MS)
-        self._bell.close()
-        self._ear.close()
 
     def _read(self) -> None:
         """Take one message from the socket."""
@@ -202,8 +210,8 @@ class Server:
     def _ring(self) -> None:
         try:
             self._bell.send(b"\0")
-        except BlockingIOError:
-            pass  # it is ringing already
+        except OSError:
+            pass  # it is ringing already, or nobody is there to hear it
 
     def _listen(self) -> None:
         try:

@@ -210,7 +210,7 @@ def test_a_flipped_byte_in_a_sound_message(peer: Peer, place: int, byte: int) ->
     spoilt[place % len(spoilt)] = byte
     peer.send(bytes(spoilt), body)
     peer.send(wire.encode(wire.Ping(request=77)), b"")
-    replies = []
+    replies: list[wire.Reply] = []
     while not any(isinstance(r, wire.Pong) for r in replies):
         replies.append(wire.read_reply(peer.socket.recv_multipart()[0]))
     assert all(isinstance(r, wire.Act | wire.Fault) for r in replies[:-1])
@@ -226,7 +226,7 @@ def test_a_frame_beyond_the_limit_costs_only_the_connection(peer: Peer) -> None:
 
 def test_a_peer_that_leaves_at_once(server: Server, peer: Peer) -> None:
     for _ in range(20):
-        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         socket.setsockopt(zmq.LINGER, 50)
         socket.connect(server.address)
         socket.send_multipart(peer.observe())

@@ -1,0 +1,325 @@
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from octoverse import registry, wire
+from octoverse.embodiments.road_car import ROAD_CAR
+from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.errors import OctoverseError, RemoteError, ServerError
+from octoverse.servers.client import Client
+from octoverse.servers.zeromq import Server
+from octoverse.synthetic import random_frame
+from octoverse.wire import Limits
+
+Serve = Callable[..., Server]
+FRAME = random_frame(TABLETOP_ARM, np.random.default_rng(0))
+CAR_FRAME = random_frame(ROAD_CAR, np.random.default_rng(0))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 5
+    while not condition() and time.monotonic() < give_up:
+        time.sleep(0.001)
+    assert condition()
+
+
+def test_it_is_found_by_its_name() -> None:
+    assert registry.load("server", "zeromq") is Server
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://10.0.0.7:*"])
+def test_only_this_machine_is_served(servo: Any, address: str) -> None:
+    with pytest.raises(ServerError, match="to other machines needs keys, which this version does"):
+        Server(servo(), address=address)
+
+
+@pytest.mark.parametrize("address", ["5555", "tcp://127.0.0.1", "ipc:///tmp/x", "tcp://a:b"])
+def test_an_address_that_is_none_is_refused(servo: Any, address: str) -> None:
+    with pytest.raises(ServerError, match=f"expected tcp://127.0.0.1:PORT, got {address}"):
+        Server(servo(), address=address)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:*", "tcp://localhost:0"])
+def test_a_free_port_is_picked_and_told(servo: Any, serve: Serve, address: str) -> None:
+    server = serve(servo(), address=address)
+    assert int(server.address.removeprefix("tcp://127.0.0.1:")) > 0
+    with Client(server.address, TABLETOP_ARM) as client:
+        assert client.ping().model == "servo-1"
+
+
+def test_a_port_in_use_is_said_with_the_cure(servo: Any, serve: Serve) -> None:
+    taken = serve(servo()).address
+    with pytest.raises(ServerError, match=f"{taken}: expected a free port, got: Address already"):
+        Server(servo(), address=taken).start()
+
+
+def test_stopping_is_quick_and_final(servo: Any) -> None:
+    server = Server(servo(), address="tcp://127.0.0.1:0").start()
+    before = threading.active_count()
+    began = time.monotonic()
+    server.stop()
+    server.stop()
+    assert time.monotonic() - began < 1.0
+    assert threading.active_count() < before
+    Server(servo(), address=server.address).start().stop()
+
+
+def test_those_who_wait_are_told_that_it_stops(servo: Any, serve: Serve) -> None:
+    policy = servo()
+    server = serve(policy, max_batch=1)
+    policy.hold.clear()
+    with Client(server.address, TABLETOP_ARM) as one, Client(server.address, ROAD_CAR) as two:
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(one.act, FRAME)
+            until(lambda: len(policy.batches) == 1)
+            second = pool.submit(two.act, CAR_FRAME)
+            until(lambda: server.status().queue == 1)
+            stopping = pool.submit(server.stop)
+            until(lambda: server.status().queue == 0)
+            policy.hold.set()
+            assert first.result().action
+            with pytest.raises(RemoteError, match="The server stops") as caught:
+                second.result()
+            stopping.result()
+    assert caught.value.code == "stopping"
+
+
+def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(servo(), address="tcp://127.0.0.1:0")
+
+    def broken() -> None:
+        raise OSError("out of sockets")
+
+    server._write = broken  # type: ignore[method-assign]
+    with pytest.raises(ServerError, match="The server's socket broke; the log says why"):
+        server.run()
+    assert "out of sockets" in caplog.text
+
+
+def test_mixed_bodies_are_computed_together(servo: Any, serve: Serve) -> None:
+    policy = servo()
+    server = serve(policy)
+    policy.hold.clear()
+    bodies = [(TABLETOP_ARM, FRAME), (ROAD_CAR, CAR_FRAME)] * 2
+    clients = [Client(server.address, body) for body, _ in bodies]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        jobs = [pool.submit(clients[0].act, FRAME)]
+        until(lambda: len(policy.batches) == 1)
+        jobs += [pool.submit(c.act, f) for c, (_, f) in zip(clients[1:], bodies[1:], strict=True)]
+        until(lambda: server.status().queue == 3)
+        policy.hold.set()
+        assert all(job.result().action for job in jobs)
+    for client in clients:
+        client.close()
+    assert sorted(policy.batches[1]) == ["road_car", "road_car", "tabletop_arm"]
+    assert server.status().mean_batch == 2.0
+
+
+def test_what_is_too_late_is_not_computed(servo: Any, serve: Serve) -> None:
+    policy = servo()
+    server = serve(policy)
+    policy.hold.clear()
+    with Client(server.address, TABLETOP_ARM) as one, Client(server.address, ROAD_CAR) as two:
+        with ThreadPoolExecutor(2) as pool:
+            busy = pool.submit(one.act, FRAME)
+            until(lambda: len(policy.batches) == 1)
+            late = pool.submit(two.act, CAR_FRAME, deadline_ms=20.0)
+            until(lambda: server.status().queue == 1)
+            time.sleep(0.03)
+            policy.hold.set()
+            assert busy.result().action
+            with pytest.raises(RemoteError, match="The deadline passed before its turn") as caught:
+                late.result()
+    assert caught.value.code == "stale"
+    assert policy.batches == [["tabletop_arm"]]
+
+
+def test_what_waits_is_dropped_when_its_robot_is_reset(servo: Any, serve: Serve) -> None:
+    policy = servo()
+    server = serve(policy)
+    policy.hold.clear()
+    with Client(server.address, TABLETOP_ARM) as one, Client(server.address, ROAD_CAR) as two:
+        with ThreadPoolExecutor(2) as pool:
+            busy = pool.submit(one.act, FRAME)
+            until(lambda: len(policy.batches) == 1)
+            waiting = pool.submit(two.act, CAR_FRAME)
+            until(lambda: server.status().queue == 1)
+            with Client(server.address, ROAD_CAR) as helper:
+                helper.welcome = two.welcome
+                helper.reset()
+                with pytest.raises(RemoteError, match="The robot was reset"):
+                    waiting.result()
+                helper.welcome = wire.Welcome(
+                    **{f: getattr(two.welcome, f) for f in two.welcome.__struct_fields__}
+                    | {"session": "0" * 32}
+                )
+            policy.hold.set()
+            busy.result()
+    assert len(policy.batches) == 1
+
+
+def test_a_full_queue_says_so_with_a_hint(servo: Any, serve: Serve) -> None:
+    policy = servo()
+    server = serve(policy, limits=Limits(queue=1))
+    policy.hold.clear()
+    clients = [Client(server.address, TABLETOP_ARM) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(clients[0].act, FRAME)
+        until(lambda: len(policy.batches) == 1)
+        second = pool.submit(clients[1].act, FRAME)
+        until(lambda: server.status().queue == 1)
+        with pytest.raises(RemoteError, match=r"overloaded: too many .* Ask again in \d+ ms") as no:
+            clients[2].act(FRAME)
+        assert no.value.code == "overloaded"
+        policy.hold.set()
+        assert first.result().action
+        assert second.result().action
+    for client in clients:
+        client.close()
+    assert server.status().faults == {"overloaded": 1}
+
+
+def test_too_many_robots_are_refused_until_one_leaves(servo: Any, serve: Serve) -> None:
+    server = serve(servo(), limits=Limits(sessions=1))
+    with Client(server.address, TABLETOP_ARM):
+        with pytest.raises(RemoteError, match="expected at most 1, all of them in use") as caught:
+            Client(server.address, TABLETOP_ARM)
+    assert caught.value.code == "too_many_sessions"
+    until(lambda: server.status().robots == ())
+    Client(server.address, TABLETOP_ARM).close()
+
+
+def test_a_silent_robot_is_forgotten_and_starts_anew(
+    servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(servo(), limits=Limits(session_s=0.01))
+    with Client(server.address, TABLETOP_ARM) as client:
+        old = client.welcome.session
+        until(lambda: server.status().robots == ())
+        assert client.act(FRAME).action
+        assert client.welcome.session != old
+    assert "the server forgot this robot; saying hello again" in caplog.text
+
+
+def test_a_policy_that_raises_is_a_fault_and_the_server_lives_on(
+    servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = servo()
+    working = policy.act
+
+    def failing(observations: Any, memories: Any) -> Any:
+        memories[0]["calls"] = "nonsense"
+        raise RuntimeError("secret of the house")
+
+    policy.act = failing
+    with Client(serve(policy).address, TABLETOP_ARM) as client:
+        with pytest.raises(RemoteError, match="The policy failed; the server's log") as caught:
+            client.act(FRAME, observed_at_ns=0)
+        assert caught.value.code == "policy_failed"
+        assert "secret" not in str(caught.value)
+        assert "secret of the house" in caplog.text
+        policy.act = working
+        assert client.act(FRAME, observed_at_ns=1).action
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda chunks: chunks[:-1], "chunks: expected 1 of them, got 0"),
+        (
+            lambda chunks: [c.action["arm"].fill(np.nan) or c for c in chunks],
+            "tabletop_arm.arm: expected finite numbers, got NaN",
+        ),
+    ],
+)
+def test_what_is_not_a_chunk_never_reaches_a_robot(
+    servo: Any, serve: Serve, spoil: Any, words: str
+) -> None:
+    policy = servo()
+    working = policy.act
+    policy.act = lambda observations, memories: spoil(working(observations, memories))
+    with Client(serve(policy).address, TABLETOP_ARM) as client:
+        with pytest.raises(RemoteError, match=words):
+            client.act(FRAME)
+
+
+def test_our_own_errors_reach_the_client_in_words(servo: Any, serve: Serve) -> None:
+    policy = servo()
+
+    def failing(observations: Any, memories: Any) -> Any:
+        raise OctoverseError("instruction: expected words that I know, got none.")
+
+    policy.act = failing
+    with Client(serve(policy).address, TABLETOP_ARM) as client:
+        with pytest.raises(RemoteError, match="expected words that I know, got none"):
+            client.act(FRAME)
+
+
+def test_a_frame_that_cannot_be_prepared_is_a_fault(
+    servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = servo()
+
+    def failing(body: str, frame: Any) -> Any:
+        raise RuntimeError("no filter")
+
+    policy.prepare = failing
+    with Client(serve(policy).address, TABLETOP_ARM) as client:
+        with pytest.raises(RemoteError, match="The policy failed"):
+            client.act(FRAME)
+    assert "a frame could not be prepared" in caplog.text
+
+
+def test_a_fault_in_the_server_itself_costs_one_message(
+    servo: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(servo())
+    with Client(server.address, TABLETOP_ARM) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(server._service, "_pong", None)
+            with pytest.raises(RemoteError, match="expected one that can be handled"):
+                client.ping()
+        assert client.ping().sessions == 1
+    assert "a message could not be handled" in caplog.text
+
+
+def test_frames_may_be_delivered_without_asking(servo: Any, serve: Serve) -> None:
+    policy = servo()
+    server = serve(policy)
+    with Client(server.address, TABLETOP_ARM) as client:
+        for i in range(3):
+            client.observe(FRAME, observed_at_ns=i * 10**8)
+        client.ping()
+        assert policy.batches == []
+        chunk = client.act(FRAME, observed_at_ns=3 * 10**8)
+        assert chunk.observed_at_ns == 3 * 10**8
+    assert server.status().faults == {}
+
+
+def test_the_status_tells_who_does_what(servo: Any, serve: Serve) -> None:
+    server = serve(servo(seconds=0.005))
+    with Client(server.address, TABLETOP_ARM, name="arm 7") as client:
+        for _ in range(10):
+            client.act(FRAME)
+        status = server.status()
+        [robot] = status.robots
+        assert (robot.body, robot.client, robot.requests) == ("tabletop_arm", "arm 7", 10)
+        assert robot.instruction == FRAME["instruction"]
+        assert 5 < robot.latency_ms < 100
+        assert 10 < robot.hz < 200
+        assert (status.answered, status.batches, status.mean_batch) == (10, 10, 1.0)
+        assert 4 < status.inference_ms < 50
+        assert 0.004 < status.load < 0.1
+    until(lambda: server.status().robots == ())
+
+
+def test_it_says_what_it_serves(servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        server = serve(servo())
+    assert f"serving servo-1 at {server.address}" in caplog.text
