@@ -56,6 +56,13 @@ def test_inspect_names_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
         data.inspect(tmp_path)
 
 
+def test_inspect_names_a_data_set_without_episodes(folder: Path) -> None:
+    info = folder / "meta/info.json"
+    info.write_text(info.read_text().replace('"total_episodes": 2', '"total_episodes": 0'))
+    with pytest.raises(BadData, match="drives: the data set has no episode"):
+        data.inspect(folder)
+
+
 def test_record_tells_what_it_came_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

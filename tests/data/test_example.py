@@ -45,6 +45,12 @@ def test_what_is_no_example_is_refused(content: bytes) -> None:
         parse(content)
 
 
+def test_a_number_of_eleven_bytes_is_refused() -> None:
+    long = bytes.fromhex("0a16 0a14 0a0161 120f 1a0d 0a0b" + "80" * 10 + "01")
+    with pytest.raises(BadData, match="a number is longer than 10 bytes"):
+        parse(long)
+
+
 def test_a_number_that_ends_in_the_middle_is_refused() -> None:
     torn = bytes.fromhex("0a0c 0a0a 0a0161 1205 1a03 0a0180".replace(" ", ""))
     with pytest.raises(BadData, match="a number ends in the middle"):

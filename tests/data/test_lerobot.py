@@ -94,8 +94,8 @@ def test_a_foreign_recording_is_read_by_a_mapping_file(folder: Path, tmp_path: P
 
 def test_a_mapping_to_a_missing_feature_is_named(folder: Path) -> None:
     path = folder / "meta/octoverse.json"
-    path.write_text(path.read_text().replace('"action"', '"actoin"', 2))
-    with pytest.raises(BadData):
+    path.write_text(path.read_text().replace('"feature":"action"', '"feature":"actoin"'))
+    with pytest.raises(BadData, match=r"names the feature 'actoin', which meta/info\.json lacks"):
         LeRobotSource(folder=folder).episode(0)
 
 
