@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import numpy as np
@@ -32,22 +33,18 @@ from octoverse.servers.zeromq import Server
 JOINTS, HORIZON, SIDE = 14, 50, 224
 TURNS, PER_TURN = 30, 60
 
-_joints = {
-    "names": tuple(f"joint_{i}" for i in range(JOINTS)),
-    "units": ("rad",) * JOINTS,
-    "low": (-3.2,) * JOINTS,
-    "high": (3.2,) * JOINTS,
-}
+_NAMES, _UNITS = tuple(f"joint_{i}" for i in range(JOINTS)), ("rad",) * JOINTS
+_LOW, _HIGH = (-3.2,) * JOINTS, (3.2,) * JOINTS
 BODY = Embodiment(
     name="two_arms",
     control_hz=50.0,
     observation={
         "front": Camera(height=SIDE, width=SIDE, role="front"),
         "wrist": Camera(height=SIDE, width=SIDE, role="wrist"),
-        "joints": State(**_joints),
+        "joints": State(names=_NAMES, units=_UNITS, low=_LOW, high=_HIGH),
         "instruction": Instruction(),
     },
-    action={"joints": JointPosition(**_joints)},
+    action={"joints": JointPosition(names=_NAMES, units=_UNITS, low=_LOW, high=_HIGH)},
     safe_stop=SafeStop(kind="hold"),
 )
 
@@ -94,7 +91,7 @@ def serve(address: "Queue[str]", seconds: float) -> None:
 
 def serve_bare(address: "Queue[str]") -> None:
     """Answer as many bytes in a process of its own, with nothing around the sockets."""
-    socket = zmq.Context().socket(zmq.ROUTER)
+    socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.ROUTER)
     socket.bind("tcp://127.0.0.1:*")
     address.put(socket.getsockopt_string(zmq.LAST_ENDPOINT))
     chunk = np.zeros((HORIZON, JOINTS), np.float32)
@@ -113,10 +110,8 @@ def started(target: Callable[..., None], *arguments: Any) -> str:
     return address.get(timeout=30)
 
 
-def bare_asker(address: str) -> Callable[[], None]:
+def bare_asker(socket: "zmq.Socket[bytes]") -> Callable[[], None]:
     """Make what sends one request to the bare server and waits for the answer."""
-    socket = zmq.Context.instance().socket(zmq.DEALER)
-    socket.connect(address)
     header = bytes(400)
     body = np.zeros(2 * SIDE * SIDE * 3 + 4 * JOINTS, np.uint8)
 
@@ -153,10 +148,15 @@ def timed(ask: Callable[[], Any], count: int) -> list[float]:
 def one_client() -> str:
     """Compare one client with the bare pair, in turns."""
     seen = frame()
-    bare_ask = bare_asker(started(serve_bare))
-    with Client(started(serve, 0.0), BODY) as client:
-        asks = {
-            "bare sockets": bare_ask,
+    bare: zmq.Socket[bytes]
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as bare,
+        Client(started(serve, 0.0), BODY) as client,
+    ):
+        bare.connect(started(serve_bare))
+        asks: dict[str, Callable[[], object]] = {
+            "bare sockets": bare_asker(bare),
             "octoverse": lambda: client.act(seen),
             "octoverse, ping": client.ping,
         }
@@ -167,43 +167,51 @@ def one_client() -> str:
             for name, ask in asks.items():
                 taken[name] += timed(ask, PER_TURN)
         timing = client.last_timing
-    bare = float(np.median(taken["bare sockets"]))
+    floor = np.median(taken["bare sockets"])
     rows = [f"{'one client, instant policy':<28}{'p50 ms':>8}{'p99 ms':>8}{'x bare':>8}"]
     for name, values in taken.items():
         p50, p99 = np.percentile(values, [50, 99])
-        rows.append(f"{name:<28}{p50:>8.3f}{p99:>8.3f}{p50 / bare:>8.2f}")
+        rows.append(f"{name:<28}{p50:>8.3f}{p99:>8.3f}{p50 / floor:>8.2f}")
     return "\n".join([*rows, f"the last: {timing}"])
 
 
+def work(
+    address: str, lasting: float, ready: "Barrier", results: "Queue[tuple[int, list[float]]]"
+) -> None:
+    """Ask again and again in a process of its own."""
+    seen = frame()
+    with Client(address, BODY, timeout=10.0) as client:
+        client.act(seen)
+        ready.wait()
+        taken: list[float] = []
+        until = time.monotonic() + lasting
+        while time.monotonic() < until:
+            taken += timed(lambda: client.act(seen), 1)
+        results.put((len(taken), taken))
+
+
 def many_clients(clients: int, seconds: float, lasting: float = 3.0) -> str:
-    """Measure requests per second of several clients with a policy that takes `seconds`."""
-    address, seen = started(serve, seconds), frame()
-    counts, latencies, until = [0] * clients, [[] for _ in range(clients)], [0.0]
-    barrier = threading.Barrier(clients + 1)
-
-    def work(i: int) -> None:
-        with Client(address, BODY, timeout=10.0) as client:
-            client.act(seen)
-            barrier.wait()
-            while time.monotonic() < until[0]:
-                latencies[i] += timed(lambda: client.act(seen), 1)
-                counts[i] += 1
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(clients)]
-    for thread in threads:
-        thread.start()
-    until[0] = time.monotonic() + lasting + 0.5
-    barrier.wait()
-    began = time.monotonic()
-    for thread in threads:
-        thread.join()
-    rate = sum(counts) / (time.monotonic() - began)
-    p50 = np.median(np.concatenate(latencies))
+    """Measure requests per second of clients in processes of their own."""
+    context = multiprocessing.get_context("spawn")
+    address = started(serve, seconds)
+    ready, results = context.Barrier(clients), context.Queue()
+    workers = [
+        context.Process(target=work, args=(address, lasting, ready, results))
+        for _ in range(clients)
+    ]
+    for worker in workers:
+        worker.start()
+    found = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    rate = sum(count for count, _ in found) / lasting
+    p50, p99 = np.percentile(np.concatenate([taken for _, taken in found]), [50, 99])
     what = f"{clients} clients, policy of {1000 * seconds:.0f} ms"
-    return f"{what}: {rate:.0f} requests/s, p50 {p50:.1f} ms"
+    return f"{what:<28}{rate:>8.0f} requests/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
 
 
 if __name__ == "__main__":
-    print(one_client())
-    print(many_clients(8, 0.020))
-    print(many_clients(8, 0.0))
+    import yardstick
+
+    print(yardstick.report(), one_client(), sep="\n\n")
+    print(many_clients(8, 0.0), many_clients(8, 0.020), sep="\n")
