@@ -12,7 +12,6 @@ import mujoco
 import numpy as np
 
 from octoverse.embodiment import EgoHistory, Waypoints
-from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.motion import compose, relative
 from octoverse.simulation.render import renderer_for
 from octoverse.simulation.road_expert import RoadExpert
@@ -31,6 +30,7 @@ LANE = EnvironmentSpec(
 )
 INSTRUCTION = "follow your lane"
 SUBSTEPS = 5
+ROAD_CAR = LANE.body
 HISTORY = cast(EgoHistory, ROAD_CAR.observation["ego_history"])
 PATH = cast(Waypoints, ROAD_CAR.action["path"])
 
