@@ -95,19 +95,21 @@ class Connection:
                 self._watch()
                 if not self._socket.poll(_milliseconds(until), zmq.POLLOUT):
                     raise self._unreachable() from None
-        self._socket.send(body, copy=False)
+        self._socket.send(body, zmq.NOBLOCK, copy=False)
 
     def _receive(self, request: int, until: float) -> tuple[Reply, memoryview] | None:
         """Wait for the answer to `request`; None if the connection broke first."""
+        broke = False
         while True:
             left = _milliseconds(until)
-            self._socket.setsockopt(zmq.RCVTIMEO, min(left, _LOOK_MS))
+            self._socket.setsockopt(zmq.RCVTIMEO, 0 if broke else min(left, _LOOK_MS))
             try:
                 frames = [self._socket.recv()]
             except zmq.Again:
-                if self._watch():
+                if broke:
                     return None
-                if left <= 1:
+                broke = self._watch()  # and look once more: the answer may have come before
+                if left <= 1 and not broke:
                     raise self._unreachable() from None
                 continue
             while self._socket.getsockopt(zmq.RCVMORE):
