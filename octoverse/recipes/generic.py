@@ -20,6 +20,7 @@ from octoverse.embodiment import (
 )
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
+from octoverse.tokenizers.command import CommandTokenizerConfig
 from octoverse.tokenizers.ego_history import EgoHistoryTokenizerConfig
 from octoverse.tokenizers.image import ImageTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
@@ -33,7 +34,7 @@ SIDE = 64
 def policy_config(*bodies: Embodiment, horizon: int = 8) -> PolicyConfig:
     """Make the config of a small policy for these bodies.
 
-    Streams of commands, routes and goal images have no built-in tokenizer yet and are not read.
+    Routes and goal images have no built-in tokenizer yet and are not read.
     """
     tokenizers: dict[str, object] = {}
     readouts: dict[str, object] = {}
@@ -80,5 +81,8 @@ def _tokenizer(name: str, stream: Stream) -> tuple[str, object, str] | None:
             return f"ego_history/{stream.steps}", config, "history"
         case Instruction():
             return "language", LanguageTokenizerConfig(), "instruction"
-        case Command() | Route() | GoalImage():
+        case Command():
+            size = len(stream.names)
+            return f"command/{name}/{size}", CommandTokenizerConfig(size=size), "command"
+        case Route() | GoalImage():
             return None
