@@ -1,6 +1,6 @@
 """Everything that says what a policy is: bodies, modules by key, trunk, window, image sizes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,10 @@ class BodyConfig:
     horizon: int = 8
     """Control steps in a chunk; a path group has its own."""
 
+    def __post_init__(self) -> None:
+        if self.horizon < 1:
+            raise ValueError(f"horizon must be at least 1, got {self.horizon}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class WindowConfig:
@@ -56,6 +60,13 @@ class WindowConfig:
     """Time steps in a window."""
     spacing: float | None = None
     """Seconds between them; None for one control step of the body."""
+
+    def __post_init__(self) -> None:
+        if self.frames < 1 or (self.spacing is not None and not self.spacing > 0):
+            raise ValueError(
+                f"frames must be at least 1 and spacing above 0 s, got {self.frames} and "
+                f"{self.spacing}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +106,7 @@ class PolicyConfig:
 def to_plain(config: PolicyConfig) -> dict[str, Any]:
     """The config in plain types, plug-ins by name, for config.json."""
     plain: dict[str, Any] = msgspec.to_builtins(config)
-    for kind, table in (("tokenizer", config.tokenizers), ("readout", config.readouts)):
+    for kind, table in _plugins(config.tokenizers, config.readouts):
         plain[f"{kind}s"] = {
             key: {"name": registry.name_of(kind, type(module)), "settings": plain[f"{kind}s"][key]}
             for key, module in table.items()
@@ -110,12 +121,13 @@ def from_plain(plain: Mapping[str, Any]) -> PolicyConfig:
         UnknownName: if a plug-in is not installed.
         BadConfig: if a field is missing, of the wrong type or unknown.
     """
+    _check_fields(plain, PolicyConfig.__dataclass_fields__, "the config")
     parts = dict(plain)
-    for kind in ("tokenizer", "readout"):
-        parts[f"{kind}s"] = {
-            key: _convert(entry["settings"], registry.load(kind, entry["name"]), f"{kind}s.{key}")
-            for key, entry in plain[f"{kind}s"].items()
-        }
+    for kind, table in _plugins(plain["tokenizers"], plain["readouts"]):
+        parts[f"{kind}s"] = {}
+        for key, entry in _convert(table, dict[str, _PlugIn], f"{kind}s").items():
+            type_ = registry.load(kind, entry.name)
+            parts[f"{kind}s"][key] = _convert(entry.settings, type_, f"{kind}s.{key}")
     for name, type_ in (
         ("trunk", NativeTrunkConfig),
         ("bodies", dict[str, BodyConfig]),
@@ -126,14 +138,47 @@ def from_plain(plain: Mapping[str, Any]) -> PolicyConfig:
     return PolicyConfig(**parts)
 
 
+class _PlugIn(msgspec.Struct):
+    """A plug-in's config in plain types."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+def _plugins(tokenizers: Any, readouts: Any) -> tuple[tuple[registry.Kind, Any], ...]:
+    return ("tokenizer", tokenizers), ("readout", readouts)
+
+
 def _convert(value: Any, type_: Any, where: str) -> Any:
-    fields = getattr(type_, "__dataclass_fields__", None)
-    unknown = sorted(set(value) - set(fields)) if fields else []
-    if unknown:
-        raise BadConfig(
-            f"{where}: no setting named '{unknown[0]}'. Known: {', '.join(sorted(fields))}."
-        )
     try:
-        return msgspec.convert(value, type_)
+        found = msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
         raise BadConfig(f"{where}: {error}.") from error
+    _check_known(value, msgspec.to_builtins(found), where)
+    return found
+
+
+def _check_known(given: Any, kept: Any, where: str) -> None:
+    """Refuse settings, however deep, that were dropped because nothing knows them."""
+    if isinstance(given, Mapping) and isinstance(kept, Mapping):
+        unknown = sorted(set(given) - set(kept))
+        if unknown:
+            raise BadConfig(
+                f"{where}: no setting named '{unknown[0]}'. Known: {', '.join(sorted(kept))}."
+            )
+        for name, value in given.items():
+            _check_known(value, kept[name], f"{where}.{name}")
+    elif isinstance(given, list | tuple) and isinstance(kept, list | tuple):
+        for i, (one, other) in enumerate(zip(given, kept, strict=True)):
+            _check_known(one, other, f"{where}.{i}")
+
+
+def _check_fields(given: Any, expected: Iterable[str], where: str) -> None:
+    """Refuse anything that has not just these fields."""
+    if not isinstance(given, Mapping):
+        raise BadConfig(f"{where}: expected settings by name, got {type(given).__name__}.")
+    for name in sorted(set(expected) ^ set(given)):
+        wrong = (
+            f"no setting named '{name}'" if name in given else f"the setting '{name}' is missing"
+        )
+        raise BadConfig(f"{where}: {wrong}. Known: {', '.join(sorted(expected))}.")

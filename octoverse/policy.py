@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from octoverse.batch import Batch, batch_of, newest
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
 from octoverse.embodiment import EgoHistory, Embodiment, PathGroup, Route, State
 from octoverse.episode import ActionChunk, Frame, Observation
-from octoverse.errors import BadConfig, OctoverseError, UnknownName
+from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
+from octoverse.fitting import check_fit, check_streams, chunk_shape, readout_shapes
 from octoverse.normalize import BodyStatistics
 from octoverse.preprocess import Preprocess
-from octoverse.readout import Codec, Context, Loss, Reference, Scale
+from octoverse.readout import Codec, Context, Loss, Readout, Reference, Scale
+from octoverse.scales import Scales
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokens import GroupSpec, Layout, TokenGroup, layout
 from octoverse.trunk.native import NativeTrunk
@@ -54,6 +56,7 @@ class Policy(nn.Module):
             BadConfig: if bodies, groups, statistics and modules do not fit each other.
         """
         super().__init__()
+        check_fit(config, bodies, statistics)
         self.config, self.bodies = config, {name: bodies[name] for name in config.bodies}
         self.name, self.body_statistics = "untrained", {n: statistics[n] for n in config.bodies}
         self.preprocess = Preprocess(config.preprocess)
@@ -62,11 +65,13 @@ class Policy(nn.Module):
             {_safe(key): module.build(width) for key, module in config.tokenizers.items()}
         )
         self.readouts = nn.ModuleDict()
-        for key, shape in _readout_shapes(config, self.bodies).items():
+        for key, shape in readout_shapes(config, self.bodies).items():
             self.readouts[_safe(key)] = config.readouts[key].build(width, *shape)
         self.codecs: dict[str, Codec] = {
             key: registry.load("codec", readout.codec)() for key, readout in config.readouts.items()
         }
+        for body in self.bodies.values():
+            check_streams(body, config)
         self.layouts = {name: self._layout(body) for name, body in config.bodies.items()}
         slots: dict[str, tuple[int, int]] = {}
         for name, known in self.layouts.items():
@@ -80,7 +85,7 @@ class Policy(nn.Module):
                     )
         self.trunk = NativeTrunk(config.trunk, slots)
         self.scales = nn.ModuleDict(
-            {name: _Scales(spec, statistics[name]) for name, spec in self.bodies.items()}
+            {name: Scales(spec, statistics[name]) for name, spec in self.bodies.items()}
         )
 
     def loss(self, batches: Mapping[str, Batch]) -> Losses:
@@ -89,7 +94,7 @@ class Policy(nn.Module):
         samples = sum(len(batch) for batch in batches.values())
         total = torch.zeros((), device=self.device)
         for name, batch in batches.items():
-            body, encoded = self._body(name), {}
+            body, encoded = self._body(name), dict[str, Tensor]()
             uses = self.config.bodies[name].readouts
             reference = {use.key: self._reference(name, use, batch) for use in uses}
             for use in uses:
@@ -105,7 +110,7 @@ class Policy(nn.Module):
                     ],
                     -1,
                 )
-                readout = self.readouts[_safe(use.key)]
+                readout = self._readout(use)
                 found[use.key] = readout.loss(contexts[use.key], encoded[use.key], valid)
                 total = total + found[use.key].total * (len(batch) / samples)
         return Losses(total, parts)
@@ -138,12 +143,12 @@ class Policy(nn.Module):
         return [found[i] for i in range(len(observations))]
 
     def _act(self, name: str, batch: Batch) -> dict[str, np.ndarray]:
-        body, action = self._body(name), {}
+        body, action = self._body(name), dict[str, np.ndarray]()
         uses = self.config.bodies[name].readouts
         reference = {use.key: self._reference(name, use, batch) for use in uses}
         contexts = self._contexts(name, batch, reference, None)
         for number, use in enumerate(uses):
-            readout, shape = self.readouts[_safe(use.key)], self._shape(name, use)
+            readout, shape = self._readout(use), self._shape(name, use)
             drawn = noise.normal(batch.seeds, _SAMPLING + number, (1, *shape))
             code = readout.sample(contexts[use.key], noise=drawn).actions[:, 0]
             values = self.codecs[use.key].decode(code, reference[use.key]).float().cpu().numpy()
@@ -168,21 +173,14 @@ class Policy(nn.Module):
         target: Mapping[str, Tensor] | None,
     ) -> dict[str, Context]:
         """Tokenise, run the trunk, and hand every readout what it may see."""
-        streams = self._scaled(name, batch)
-        groups: dict[str, TokenGroup] = {}
-        for use in self.config.bodies[name].tokenizers:
-            inputs = {role: streams[stream] for role, stream in use.streams.items()}
-            groups[use.place] = self.tokenizers[_safe(use.key)](inputs)
-        uses = self.config.bodies[name].readouts
-        for use in uses:
-            readout = self.readouts[_safe(use.key)]
-            groups[use.key] = readout.tokens(
-                len(batch), None if target is None else target[use.key]
-            )
-        order = self.layouts[name]
+        config, order = self.config.bodies[name], self.layouts[name]
+        groups = self._tokens(name, self._scaled(name, batch))
+        for use in config.readouts:
+            code = None if target is None else target[use.key]
+            groups[use.key] = self._readout(use).tokens(len(batch), code)
         out = self.trunk({group: groups[group] for group in order.groups}, order)
         contexts = {}
-        for use in uses:
+        for use in config.readouts:
             last = order.places[use.key][-1]
             contexts[use.key] = Context(
                 own=order.take(out.values, use.key),
@@ -194,6 +192,28 @@ class Policy(nn.Module):
                 continue_trunk=self.trunk.extend,
             )
         return contexts
+
+    def _tokens(self, name: str, streams: Mapping[str, StreamBatch]) -> dict[str, TokenGroup]:
+        groups: dict[str, TokenGroup] = {}
+        for use in self.config.bodies[name].tokenizers:
+            for stream in use.streams.values():
+                if stream not in streams:
+                    raise SpecMismatch(
+                        f"{name}.{stream}: expected it in the window, got nothing. "
+                        "A window holds every stream; one that was not seen is marked invalid."
+                    )
+            inputs = {role: streams[stream] for role, stream in use.streams.items()}
+            made: TokenGroup = self.tokenizers[_safe(use.key)](inputs)
+            spec = self.layouts[name].groups[use.place]
+            if made.values.shape[1:3] != (spec.steps, spec.tokens):
+                steps, tokens = made.values.shape[1:3]
+                raise SpecMismatch(
+                    f"'{use.place}' of '{name}': expected {spec.tokens} tokens in each of "
+                    f"{spec.steps} steps, got {tokens} in {steps}. The window's frames and the "
+                    "images' sizes must be those of the config."
+                )
+            groups[use.place] = made
+        return groups
 
     def _scaled(self, name: str, batch: Batch) -> dict[str, StreamBatch]:
         """Streams as tokenizers read them: states scaled, everything else as it is."""
@@ -219,17 +239,17 @@ class Policy(nn.Module):
 
     def _layout(self, body: BodyConfig) -> Layout:
         groups = []
-        for use in body.tokenizers:
-            module = self.config.tokenizers[use.key]
+        for read in body.tokenizers:
+            module = self.config.tokenizers[read.key]
             steps = 1 if module.role == "task" else self.config.window.frames
             groups.append(
-                GroupSpec(name=use.place, role=module.role, tokens=module.tokens, steps=steps)
+                GroupSpec(name=read.place, role=module.role, tokens=module.tokens, steps=steps)
             )
-        for use in body.readouts:
-            readout = self.config.readouts[use.key]
+        for made in body.readouts:
+            readout = self.config.readouts[made.key]
             groups.append(
                 GroupSpec(
-                    name=use.key,
+                    name=made.key,
                     role="readout",
                     tokens=readout.token_count,
                     causal=readout.causal,
@@ -237,8 +257,11 @@ class Policy(nn.Module):
             )
         return layout(tuple(groups))
 
+    def _readout(self, use: ReadoutUse) -> Readout:
+        return cast(Readout, self.readouts[_safe(use.key)])
+
     def _shape(self, name: str, use: ReadoutUse) -> tuple[int, int]:
-        return _chunk_shape(name, self.bodies[name], self.config.bodies[name], use)
+        return chunk_shape(self.bodies[name], self.config.bodies[name], use)
 
     def _body(self, name: str) -> Embodiment:
         if name not in self.bodies:
@@ -298,73 +321,6 @@ class Policy(nn.Module):
     def prepare(self, body: str, frame: Frame) -> Frame:
         """Resize the images of one frame."""
         return self.preprocess.frame(self._body(body), frame)
-
-
-class _Scales(nn.Module):
-    """The statistics of one body as buffers that move with the policy and are not saved twice."""
-
-    def __init__(self, body: Embodiment, statistics: BodyStatistics) -> None:
-        super().__init__()
-        for stream, spec in body.observation.items():
-            if isinstance(spec, State):
-                found = statistics.observation.get(stream)
-                size = len(spec.names)
-                offset, scale = found.scale("normal") if found else (np.zeros(size), np.ones(size))
-                self._keep(stream, offset=offset, scale=scale)
-        for group in body.action:
-            if group not in statistics.action:
-                raise BadConfig(
-                    f"the statistics of '{body.name}' lack the action group '{group}'. "
-                    f"They have: {', '.join(sorted(statistics.action)) or 'none'}."
-                )
-            mean, std = statistics.action[group].scale("normal")
-            middle, half = statistics.action[group].scale("quantile")
-            self._keep(group, mean=mean, std=std, middle=middle, half=half)
-
-    def _keep(self, name: str, **arrays: np.ndarray) -> None:
-        for part, array in arrays.items():
-            value = torch.tensor(np.asarray(array), dtype=torch.float32)
-            self.register_buffer(f"{name}·{part}", value, persistent=False)
-
-
-def _chunk_shape(
-    name: str, body: Embodiment, config: BodyConfig, use: ReadoutUse
-) -> tuple[int, int]:
-    rows = set()
-    for group in use.groups:
-        if group not in body.action:
-            raise UnknownName(f"action group of '{name}'", group, body.action)
-        spec = body.action[group]
-        rows.add(spec.steps if isinstance(spec, PathGroup) else config.horizon)
-    if len(rows) != 1:
-        raise BadConfig(
-            f"the readout '{use.key}' of '{name}' joins groups of {sorted(rows)} rows. "
-            "Give each its own readout."
-        )
-    return rows.pop(), sum(body.action[group].size for group in use.groups)
-
-
-def _readout_shapes(
-    config: PolicyConfig, bodies: Mapping[str, Embodiment]
-) -> dict[str, tuple[int, int]]:
-    """Shape (horizon, a) of every readout, the same for all bodies that share it."""
-    shapes: dict[str, tuple[int, int]] = {}
-    for name, body in config.bodies.items():
-        made = [group for use in body.readouts for group in use.groups]
-        for group in bodies[name].action:
-            if made.count(group) != 1:
-                raise BadConfig(
-                    f"the action group '{group}' of '{name}' needs exactly one readout, "
-                    f"got {made.count(group)}."
-                )
-        for use in body.readouts:
-            shape = _chunk_shape(name, bodies[name], body, use)
-            if shapes.setdefault(use.key, shape) != shape:
-                raise BadConfig(
-                    f"the readout '{use.key}' makes chunks of {shapes[use.key]} for another body, "
-                    f"'{name}' needs {shape}. Give it a key of its own."
-                )
-    return shapes
 
 
 def _safe(key: str) -> str:

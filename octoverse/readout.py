@@ -5,7 +5,7 @@ A readout is a generator; a codec stands between the body's units and what it ge
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -107,6 +107,7 @@ class Sample:
     text: list[str] | None = None
 
 
+@runtime_checkable
 class Readout(Protocol):
     """Makes actions; an nn.Module."""
 

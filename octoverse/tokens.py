@@ -53,10 +53,25 @@ class Layout:
         if len(set(names)) != len(names):
             raise BadConfig(f"groups of a layout must have different names, got {names}.")
         self.groups = {group.name: group for group in groups}
+        for place, group in enumerate(groups):
+            earlier = {one.name for one in groups[:place] if one.role == "readout"}
+            if not set(group.reads) <= earlier:
+                raise BadConfig(
+                    f"'{group.name}' reads {', '.join(group.reads)}, expected readouts that come "
+                    f"before it: {', '.join(sorted(earlier)) or 'none'}. Otherwise what it must "
+                    "produce could leak into what it reads."
+                )
         observed = {group.steps for group in groups if group.role == "observation"}
         if len(observed) > 1:
             raise BadConfig(f"observation groups must have one number of steps, got {observed}.")
         self.steps = observed.pop() if observed else 1
+        for group in groups:
+            most = 1 if group.role == "task" else self.steps
+            if not 1 <= group.steps <= most or group.tokens < 1:
+                raise BadConfig(
+                    f"'{group.name}' has {group.steps} steps of {group.tokens} tokens, expected 1 "
+                    f"to {most} steps of at least 1 token."
+                )
         order, number = [], {name: i for i, name in enumerate(names)}
         for group in groups:
             if group.role == "task":

@@ -32,6 +32,11 @@ class NativeTrunkConfig:
     """relu trains a fifth faster on a CPU; gelu is what published trunks use."""
 
     def __post_init__(self) -> None:
+        if min(self.width, self.layers, self.heads, self.mlp_ratio) < 1:
+            raise ValueError(
+                "width, layers, heads and mlp_ratio must be at least 1, got "
+                f"{self.width}, {self.layers}, {self.heads} and {self.mlp_ratio}."
+            )
         if self.width % self.heads:
             raise ValueError(f"width ({self.width}) must be divisible by heads ({self.heads}).")
 

@@ -1,0 +1,90 @@
+"""Whether bodies, statistics and modules fit each other, found out before anything is built."""
+
+from collections.abc import Iterable, Mapping
+
+from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
+from octoverse.embodiment import Embodiment, PathGroup
+from octoverse.errors import BadConfig, UnknownName
+
+
+def check_fit(config: PolicyConfig, bodies: Iterable[str], statistics: Iterable[str]) -> None:
+    """Refuse a config for which a spec or statistics are lacking.
+
+    Raises:
+        BadConfig: if a body of the config has no spec or no statistics.
+    """
+    for what, known in (("spec", set(bodies)), ("statistics", set(statistics))):
+        lacking = sorted(set(config.bodies) - known)
+        if lacking:
+            raise BadConfig(
+                f"the config names the body '{lacking[0]}', for which there is no {what}. "
+                f"There is for: {', '.join(sorted(known)) or 'none'}."
+            )
+
+
+def check_streams(body: Embodiment, config: PolicyConfig) -> None:
+    """Refuse a tokenizer that reads what the body does not see.
+
+    Raises:
+        BadConfig: if a tokenizer's inputs are not just those that the body gives it.
+        UnknownName: if the body has no such stream.
+    """
+    for use in config.bodies[body.name].tokenizers:
+        inputs = set(config.tokenizers[use.key].inputs)
+        if inputs != set(use.streams):
+            raise BadConfig(
+                f"the tokenizer '{use.key}' of '{body.name}' reads {', '.join(sorted(inputs))}, "
+                f"got {', '.join(sorted(use.streams)) or 'nothing'}. Name a stream for each."
+            )
+        for stream in use.streams.values():
+            if stream not in body.observation:
+                raise UnknownName(f"stream of '{body.name}'", stream, body.observation)
+
+
+def chunk_shape(body: Embodiment, config: BodyConfig, use: ReadoutUse) -> tuple[int, int]:
+    """Shape (horizon, a) of what one readout makes for a body.
+
+    Raises:
+        BadConfig: if its groups differ in rows.
+        UnknownName: if the body has no such group.
+    """
+    rows = set()
+    for group in use.groups:
+        if group not in body.action:
+            raise UnknownName(f"action group of '{body.name}'", group, body.action)
+        spec = body.action[group]
+        rows.add(spec.steps if isinstance(spec, PathGroup) else config.horizon)
+    if len(rows) != 1:
+        raise BadConfig(
+            f"the readout '{use.key}' of '{body.name}' joins groups of {sorted(rows)} rows. "
+            "Give each its own readout."
+        )
+    return rows.pop(), sum(body.action[group].size for group in use.groups)
+
+
+def readout_shapes(
+    config: PolicyConfig, bodies: Mapping[str, Embodiment]
+) -> dict[str, tuple[int, int]]:
+    """Shape (horizon, a) of every readout, the same for all bodies that share it.
+
+    Raises:
+        BadConfig: if it is not, or an action group has no readout or several.
+        UnknownName: as `chunk_shape`.
+    """
+    shapes: dict[str, tuple[int, int]] = {}
+    for name, body in config.bodies.items():
+        for use in body.readouts:
+            shape = chunk_shape(bodies[name], body, use)
+            if shapes.setdefault(use.key, shape) != shape:
+                raise BadConfig(
+                    f"the readout '{use.key}' makes chunks of {shapes[use.key]} for another body, "
+                    f"'{name}' needs {shape}. Give it a key of its own."
+                )
+        made = [group for use in body.readouts for group in use.groups]
+        for group in bodies[name].action:
+            if made.count(group) != 1:
+                raise BadConfig(
+                    f"the action group '{group}' of '{name}' needs exactly one readout, "
+                    f"got {made.count(group)}."
+                )
+    return shapes
