@@ -10,7 +10,16 @@ from jaxtyping import Int
 from torch import Tensor
 
 from octoverse.data.windows import StackedWindows
-from octoverse.embodiment import EgoHistory, Embodiment, Instruction, Route, State
+from octoverse.embodiment import (
+    Camera,
+    EgoHistory,
+    Embodiment,
+    GoalImage,
+    Instruction,
+    Route,
+    State,
+    stream_shape,
+)
 from octoverse.episode import Observation
 from octoverse.errors import SpecMismatch
 from octoverse.tokenizer import StreamBatch
@@ -33,10 +42,10 @@ class Batch:
 
 
 def batch_of(body: Embodiment, observations: Sequence[Observation], device: torch.device) -> Batch:
-    """Stack windows of one body; a stream that all lack is invalid throughout.
+    """Stack windows of one body; a stream that all lack is left out.
 
     Raises:
-        SpecMismatch: if a stream is missing from some, or shapes differ.
+        SpecMismatch: if a stream is missing from some, or is not of the body's shape and type.
     """
     streams: dict[str, StreamBatch] = {}
     for name in body.observation:
@@ -49,6 +58,7 @@ def batch_of(body: Embodiment, observations: Sequence[Observation], device: torc
                 f"{sum(having)} of {len(having)}."
             )
         values = [one.streams[name] for one in observations]
+        _check(body, name, values, [one.valid[name] for one in observations])
         valid = np.stack([one.valid[name] for one in observations])
         streams[name] = stream_batch(body, name, values, valid, device)
     # Seed and step become one number; splitting them again is never needed.
@@ -59,18 +69,45 @@ def batch_of(body: Embodiment, observations: Sequence[Observation], device: torc
 def stream_batch(
     body: Embodiment, name: str, values: Any, valid: np.ndarray, device: torch.device
 ) -> StreamBatch:
-    """One stream of b windows: strings stay strings, everything else becomes a tensor."""
+    """One stream of b windows: strings stay strings, everything else becomes a tensor.
+
+    What is invalid becomes zero or an empty string: nobody reads it, but a NaN would spread all
+    the same, since 0 x NaN is NaN.
+    """
     real = torch.from_numpy(np.ascontiguousarray(valid)).to(device)
     if isinstance(body.observation[name], Instruction):
-        return StreamBatch(tuple(values), real)
+        words = tuple(text if ok else "" for text, ok in zip(values, valid[:, 0], strict=True))
+        return StreamBatch(words, real)
     if not isinstance(values, np.ndarray):
-        shapes = {np.shape(value) for value in values}
-        if len(shapes) > 1:
-            raise SpecMismatch(f"{body.name}.{name}: expected one shape, got {sorted(shapes)}.")
         values = np.stack(values)
     if values.dtype == np.float64:
         values = values.astype(np.float32)
+    if not valid.all():
+        values = values.copy()
+        values[~valid] = 0
     return StreamBatch(torch.from_numpy(np.ascontiguousarray(values)).to(device), real)
+
+
+def _check(body: Embodiment, name: str, values: list[Any], valid: list[np.ndarray]) -> None:
+    """Refuse windows of one stream that are not all (t, ...) as the spec says."""
+    spec = body.observation[name]
+    if isinstance(spec, Instruction):
+        wrong = sorted({type(value).__name__ for value in values} - {"str"})
+        if wrong:
+            raise SpecMismatch(f"{body.name}.{name}: expected words (str), got {wrong[0]}.")
+        return
+    shape = stream_shape(spec)
+    picture = isinstance(spec, Camera | GoalImage)
+    for value, real in zip(values, valid, strict=True):
+        if value.ndim != 1 + len(shape) or (not picture and value.shape[1:] != shape):
+            raise SpecMismatch(f"{body.name}.{name}: expected (t, *{shape}), got {value.shape}.")
+        if picture and value.dtype != np.uint8:
+            raise SpecMismatch(f"{body.name}.{name}: expected uint8 images, got {value.dtype}.")
+        if value.shape != values[0].shape or real.shape != value.shape[:1]:
+            raise SpecMismatch(
+                f"{body.name}.{name}: expected windows of one shape, got {values[0].shape} and "
+                f"{value.shape}, with {len(real)} steps marked valid or not."
+            )
 
 
 def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
