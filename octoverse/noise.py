@@ -19,9 +19,12 @@ def uniform(
     """Numbers in (0, 1), (b, *shape), decided by each sample's seed and the purpose alone."""
     count = math.prod(shape)
     place = torch.arange(count, device=seeds.device, dtype=torch.int64)
-    key = _mix(_mix(seeds.long()) + _mix(torch.tensor(purpose, device=seeds.device)))
+    # Unlike in the seed and the purpose, or sample 1 for purpose 2 would share with 2 for 1.
+    which = torch.tensor(purpose + 1, device=seeds.device) * _GOLDEN
+    key = _mix(_mix(seeds.long()) + which)
     bits = _mix(key[:, None] + place * _GOLDEN)
-    return ((_shift(bits, 40)).float() + 0.5).mul(2.0**-24).reshape(len(seeds), *shape)
+    # 23 bits and a half are exact in float32; with 24, the largest would round to 1.
+    return (_shift(bits, 41).float() + 0.5).mul(2.0**-23).reshape(len(seeds), *shape)
 
 
 def normal(
