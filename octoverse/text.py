@@ -65,7 +65,8 @@ def byte_values(texts: Sequence[str], count: int) -> Int[Tensor, "b n"]:
 def sentence_embedding(text: str) -> Float[Tensor, " d"]:
     """Mean of the frozen encoder's token outputs, scaled to length 1; kept per string."""
     tokenizer, model = _sentence_model()
-    with torch.inference_mode():
+    # The same in a training of mixed precision as in the server.
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         inputs = tokenizer(text, return_tensors="pt", truncation=True)
         hidden = model(**inputs).last_hidden_state[0]  # (n, d)
     return nn.functional.normalize(hidden.mean(0), dim=0).clone()
