@@ -7,6 +7,7 @@ adds trainer/. A run's folder holds checkpoints/step-N, of which the newest is m
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,6 +64,20 @@ def save(
     waiting = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(waiting, ignore_errors=True)
     waiting.mkdir()
+    try:
+        _write(policy, waiting, weights, also)
+        os.replace(waiting, folder)
+    except BaseException:
+        shutil.rmtree(waiting, ignore_errors=True)
+        raise
+
+
+def _write(
+    policy: Policy,
+    waiting: Path,
+    weights: Mapping[str, Tensor] | None,
+    also: Callable[[Path], None] | None,
+) -> None:
     state = policy.state_dict() if weights is None else weights
     save_file(
         {key: value.detach().cpu().contiguous() for key, value in state.items()},
@@ -75,7 +90,7 @@ def save(
         "statistics.json": policy.body_statistics,
         "versions.json": {
             "format": FORMAT,
-            "name": policy.name.partition("-")[0],
+            "name": re.sub("-[0-9a-f]{8}$", "", policy.name),
             "weights_sha256": _hash(waiting / _WEIGHTS),
             "octoverse": version("octoverse"),
             "torch": str(torch.__version__),
@@ -89,7 +104,6 @@ def save(
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
-    os.replace(waiting, folder)
 
 
 def load(folder: Path | str, device: str | torch.device = "cpu") -> Policy:
@@ -136,7 +150,7 @@ def describe(folder: Path) -> Description:
         )
     except BadCheckpoint:
         raise
-    except (OctoverseError, KeyError, TypeError, ValueError) as error:
+    except OctoverseError as error:
         raise BadCheckpoint(f"{folder / 'config.json'} cannot be used: {error}") from error
 
 
@@ -188,9 +202,11 @@ def _json(path: Path) -> dict[str, Any]:
         raise BadCheckpoint(f"{path.parent}: expected {path.name}, found none. {cure}")
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
-        return found
     except ValueError as error:
         raise BadCheckpoint(f"{path} is not JSON: {error}. {cure}") from error
+    if not isinstance(found, dict):
+        raise BadCheckpoint(f"{path}: expected fields by name, got {type(found).__name__}. {cure}")
+    return found
 
 
 def _typed(path: Path, kind: Any) -> Any:

@@ -1,17 +1,34 @@
 """What a training run carries from step to step: optimiser, running mean, place in the data."""
 
 import math
+import pickle
 import shutil
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import torch
 
 from octoverse import checkpoint
 from octoverse.data.mixture import Mixture, MixtureState
-from octoverse.errors import BadConfig
+from octoverse.errors import BadCheckpoint, BadConfig
 from octoverse.policy import Policy
 from octoverse.training.config import TrainingConfig
+
+_Kind = TypeVar("_Kind")
+_DECIDING = (
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "warmup_steps",
+    "weight_decay",
+    "clip",
+    "mean_of",
+    "precision",
+    "seed",
+)
+"""Settings without which a run does not go on to the same numbers."""
+_CURE = "Delete this checkpoint to go on from the one before it."
 
 
 class Trainer:
@@ -20,7 +37,7 @@ class Trainer:
     def __init__(self, policy: Policy, config: TrainingConfig) -> None:
         self.policy, self.config, self.step = policy, config, 0
         weights = list(policy.parameters())
-        # Biases, norms and positions are not pulled to zero.
+        # Biases and norms are not pulled to zero.
         groups = [
             {"params": [w for w in weights if w.ndim >= 2], "weight_decay": config.weight_decay},
             {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
@@ -71,7 +88,8 @@ class Trainer:
 
         checkpoint.save(self.policy, place, weights=self.mean, also=also)
         for old in checkpoint.steps(folder)[: -self.config.keep]:
-            shutil.rmtree(old)
+            # First out of sight: a kill in the middle leaves no checkpoint with half its files.
+            shutil.rmtree(old.rename(old.with_name(f".{old.name}.part")))
 
     def resume(self, folder: Path, mixture: Mixture) -> None:
         """Go on after the newest checkpoint of a run, if there is one.
@@ -80,12 +98,19 @@ class Trainer:
             BadConfig: if that run had other settings.
             BadCheckpoint: if it cannot be read.
         """
+        for left in (folder / "checkpoints").glob(".step-*.part"):
+            shutil.rmtree(left)  # of a run that was killed while it saved
         found = checkpoint.steps(folder)
         if not found:
             return
         trainer = found[-1] / "trainer"
-        before = msgspec.json.decode((trainer / "config.json").read_bytes(), type=TrainingConfig)
-        for name in ("steps", "batch_size", "learning_rate", "warmup_steps", "mean_of", "seed"):
+        if checkpoint.describe(found[-1]).config != self.policy.config:
+            raise BadConfig(
+                f"{folder} holds a run of another policy: its bodies, modules, trunk, window or "
+                "image sizes differ. Choose another folder with --out."
+            )
+        before = _read(trainer / "config.json", TrainingConfig)
+        for name in _DECIDING:
             was, now = getattr(before, name), getattr(self.config, name)
             if was != now:
                 raise BadConfig(
@@ -96,15 +121,28 @@ class Trainer:
             key: value.to(self.policy.device)
             for key, value in checkpoint.read_weights(found[-1]).items()
         }
-        state = torch.load(trainer / "state.pt", weights_only=True, map_location=self.policy.device)
+        state = _load(trainer / "state.pt", self.policy.device)
         self.policy.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        mixture.restore(
-            msgspec.json.decode((trainer / "mixture.json").read_bytes(), type=MixtureState)
-        )
+        mixture.restore(_read(trainer / "mixture.json", MixtureState))
 
     def mean_policy(self) -> Policy:
         """The policy with the running mean of its weights, ready to act."""
         self.policy.load_state_dict(self.mean)
         return self.policy.eval()
+
+
+def _read(path: Path, kind: type[_Kind]) -> _Kind:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error}. {_CURE}") from error
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error}. {_CURE}") from error
+    return state
