@@ -11,6 +11,7 @@ from rich.table import Table
 from octoverse.data.mixture import Weighted
 from octoverse.data.source import body_of
 from octoverse.data.windows import cut
+from octoverse.errors import BadData
 from octoverse.policy import Policy
 
 _BATCH = 64
@@ -25,7 +26,7 @@ class GroupError(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
     """That of always predicting the training mean."""
     by_row: tuple[float, ...]
-    """The policy's, for each row of the chunk."""
+    """The policy's, for each row of the chunk; NaN (null) where nothing is valid."""
     mean_by_row: tuple[float, ...]
     samples: int
 
@@ -53,7 +54,11 @@ class Report:
 
 
 def held_out_report(policy: Policy, sources: Sequence[Weighted], folder: Path) -> Report:
-    """Measure every step of the held-out data and write held_out.json into `folder`."""
+    """Measure every step of the held-out data and write held_out.json into `folder`.
+
+    Raises:
+        BadData: if there is nothing to measure for a body or an action group.
+    """
     from octoverse.training.loop import window_spec
 
     groups, bodies = [], {}
@@ -68,6 +73,11 @@ def held_out_report(policy: Policy, sources: Sequence[Weighted], folder: Path) -
                     cut(episode, step, body, spec, policy.preprocess)
                     for step in range(len(episode))
                 ]
+        if not windows:
+            raise BadData(
+                f"expected held-out data of '{name}', found none in "
+                f"{', '.join(source.name for source in entries)}. Hold out more, or nothing."
+            )
         predicted = []
         for first in range(0, len(windows), _BATCH):
             some = [window.observation for window in windows[first : first + _BATCH]]
@@ -81,15 +91,21 @@ def held_out_report(policy: Policy, sources: Sequence[Weighted], folder: Path) -
             guess = np.stack([chunk.action[group] for chunk in predicted])
             error = np.where(real, np.abs(guess - actual) / std, 0)
             base = np.where(real, np.abs(mean - actual) / std, 0)
-            counts = np.maximum(real.sum(axis=(0, 2)) * actual.shape[-1], 1)  # (h,)
+            counts = real.sum(axis=(0, 2)) * actual.shape[-1]  # (h,)
+            if not counts.any():
+                raise BadData(
+                    f"expected held-out actions '{group}' of '{name}' that are valid, found none "
+                    f"in {', '.join(source.name for source in entries)}."
+                )
+            each = np.where(counts, counts, np.nan)
             groups.append(
                 GroupError(
                     body=name,
                     group=group,
                     policy=float(error.sum() / counts.sum()),
                     mean=float(base.sum() / counts.sum()),
-                    by_row=tuple((error.sum(axis=(0, 2)) / counts).tolist()),
-                    mean_by_row=tuple((base.sum(axis=(0, 2)) / counts).tolist()),
+                    by_row=tuple((error.sum(axis=(0, 2)) / each).tolist()),
+                    mean_by_row=tuple((base.sum(axis=(0, 2)) / each).tolist()),
                     samples=len(windows),
                 )
             )

@@ -55,7 +55,7 @@ class Journal:
     ) -> None:
         self._bar.stop()
         self._writer.close()
-        if self._path.exists():
+        if self._path.exists() and self._path.stat().st_size:
             plot_losses(self._path, self._path.with_name("losses.png"))
 
     def log(self, step: int, rate: float, parts: dict[str, float]) -> None:
@@ -104,6 +104,7 @@ def plot_losses(path: Path, picture: Path) -> None:
 
 def _forget_after(path: Path, step: int) -> None:
     """Drop what a stopped run wrote after its last checkpoint: those steps are taken again."""
-    if path.exists():
-        lines = [x for x in path.read_text().splitlines() if json.loads(x)["step"] <= step]
-        path.write_text("".join(f"{line}\n" for line in lines))
+    if not path.exists():
+        return
+    whole = [line for line in path.read_text().splitlines(True) if line.endswith("\n")]
+    path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
