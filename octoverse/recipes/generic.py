@@ -31,29 +31,39 @@ SIDE = 64
 """Of every image, in pixels."""
 
 
-def policy_config(*bodies: Embodiment, horizon: int = 8) -> PolicyConfig:
+def policy_config(
+    *bodies: Embodiment, horizon: int = 8, preprocess: PreprocessConfig | None = None
+) -> PolicyConfig:
     """Make the config of a small policy for these bodies.
 
     Routes and goal images have no built-in tokenizer yet and are not read.
+
+    Args:
+        bodies: Their specs.
+        horizon: Control steps in a chunk; a path group has its own.
+        preprocess: Sizes of images; every image is 64 x 64 if not given.
     """
+    images = preprocess or PreprocessConfig(height=SIDE, width=SIDE)
     tokenizers: dict[str, object] = {}
     readouts: dict[str, object] = {}
     configs = {}
     for body in bodies:
         uses = []
         for name, stream in body.observation.items():
-            found = _tokenizer(name, stream)
+            found = _tokenizer(name, stream, images)
             if found is not None:
                 key, config, role = found
                 tokenizers[key] = config
                 uses.append(TokenizerUse(key=key, streams={role: name}, slot=f"{key}:{name}"))
-        made = []
+        made: list[ReadoutUse] = []
         for name, group in body.action.items():
             rows = group.steps if isinstance(group, PathGroup) else horizon
             key = f"{type(group).__struct_config__.tag}/{rows}x{group.size}"
             if any(use.key == key for use in made):
                 key = f"{key}/{name}"
             driven = isinstance(group, Waypoints) and "speed" in body.observation
+            if isinstance(group, Waypoints) and not driven:
+                key = f"{key}/scaled"  # not the weights of cars whose speed is known
             readouts[key] = RegressionConfig(codec="constant_velocity" if driven else "scaled")
             made.append(ReadoutUse(key=key, groups=(name,)))
         configs[body.name] = BodyConfig(
@@ -64,15 +74,18 @@ def policy_config(*bodies: Embodiment, horizon: int = 8) -> PolicyConfig:
         bodies=configs,
         tokenizers=tokenizers,
         readouts=readouts,
-        preprocess=PreprocessConfig(height=SIDE, width=SIDE),
+        preprocess=images,
     )
 
 
-def _tokenizer(name: str, stream: Stream) -> tuple[str, object, str] | None:
+def _tokenizer(
+    name: str, stream: Stream, images: PreprocessConfig
+) -> tuple[str, object, str] | None:
     """Key, config and the tokenizer's own name for the stream that it reads."""
     match stream:
         case Camera():
-            return f"image/{stream.role}", ImageTokenizerConfig(height=SIDE, width=SIDE), "image"
+            height, width = images.size(stream.role)
+            return f"image/{stream.role}", ImageTokenizerConfig(height=height, width=width), "image"
         case State():
             size = len(stream.names)
             return f"state/{name}/{size}", StateTokenizerConfig(size=size), "state"

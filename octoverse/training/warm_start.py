@@ -41,9 +41,8 @@ def extend_config(body: Embodiment, folder: Path | None) -> PolicyConfig:
         folder: A checkpoint; a body that it knows keeps its config, any other body gets a generic
             one with the checkpoint's trunk, window and image sizes.
     """
-    generic = policy_config(body)
     if folder is None:
-        return generic
+        return policy_config(body)
     known = checkpoint.describe(folder).config
     if body.name in known.bodies:
         uses = known.bodies[body.name]
@@ -53,6 +52,7 @@ def extend_config(body: Embodiment, folder: Path | None) -> PolicyConfig:
             tokenizers={use.key: known.tokenizers[use.key] for use in uses.tokenizers},
             readouts={use.key: known.readouts[use.key] for use in uses.readouts},
         )
+    generic = policy_config(body, preprocess=known.preprocess)
     return replace(
         generic,
         trunk=known.trunk,
