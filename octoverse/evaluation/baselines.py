@@ -6,10 +6,11 @@ that succeeds, says more about the world than about the policy.
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from octoverse.acting import RobotPolicy
 from octoverse.embodiment import ActionGroup, EgoHistory, Embodiment, Waypoints
 from octoverse.episode import Action, ActionChunk, Frame
 from octoverse.motion import relative, roll_out
@@ -87,11 +88,15 @@ class ExpertPolicy:
         """It has nothing to forget."""
 
 
+def baseline(kind: Literal["expert", "random"], body: Embodiment, world: Any) -> RobotPolicy:
+    """Make one by its name, for the episodes of one world."""
+    return ExpertPolicy(body, world) if kind == "expert" else RandomPolicy(body)
+
+
 def _chunk(body: Embodiment, action: Action, observed_at_ns: int | None) -> ActionChunk:
     """A chunk of one control step; a path is a chunk already."""
     rows: Mapping[str, np.ndarray] = {
-        name: np.asarray(value, np.float32) if np.ndim(value) == 2 else np.float32(value)[None]
-        for name, value in action.items()
+        name: np.atleast_2d(np.asarray(value, np.float32)) for name, value in action.items()
     }
     at_ns = time.monotonic_ns() if observed_at_ns is None else observed_at_ns
     return ActionChunk(embodiment=body.name, action=rows, observed_at_ns=at_ns)

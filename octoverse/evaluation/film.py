@@ -87,14 +87,14 @@ def beside(view: np.ndarray, cameras: list[np.ndarray]) -> np.ndarray:
 
 
 def inset(view: np.ndarray, cameras: list[np.ndarray]) -> np.ndarray:
-    """Lay the cameras' images, framed in white, over the lower right corner of a view."""
+    """Lay the cameras' images, framed in white, over the upper right corner of a view."""
     picture, edge = view.copy(), 3
     size = view.shape[0] // 4
-    bottom, right = view.shape[0] - 2 * edge, view.shape[1] - 2 * edge
+    top, right = 2 * edge, view.shape[1] - 2 * edge
     for place, image in enumerate(reversed(cameras)):
         left = right - (place + 1) * size - 2 * edge * place
-        picture[bottom - size - edge : bottom + edge, left - edge : left + size + edge] = 255
-        picture[bottom - size : bottom, left : left + size] = _resized(image, size, size)
+        picture[top - edge : top + size + edge, left - edge : left + size + edge] = 255
+        picture[top : top + size, left : left + size] = _resized(image, size, size)
     return picture
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Iterable
 from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -15,10 +16,10 @@ import numpy as np
 from octoverse.acting import RobotPolicy
 from octoverse.embodiment import Embodiment
 from octoverse.errors import OctoverseError
-from octoverse.evaluation.baselines import ExpertPolicy, RandomPolicy
+from octoverse.evaluation.baselines import baseline
 from octoverse.evaluation.film import Camera, Film, FilmConfig
 from octoverse.evaluation.rollout import Moment, Rollout, play
-from octoverse.servers.client import Client
+from octoverse.servers.client import Client, RoundTrip
 from octoverse.simulation.world import EnvironmentSpec
 
 _TELL_EVERY_S = 0.2
@@ -58,6 +59,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     robot: int
     job: Job
     rollout: Rollout
+    timing_ms: dict[str, float] = {}
+    """Where the time of an answer went, averaged over the episode."""
     film: Film | None = None
 
 
@@ -102,21 +105,21 @@ class _Robot:
         if job.film is not None:
             camera = Camera(job.film, world.unwrapped, job.environment.body)
 
+        trips: list[RoundTrip] = []
+        driver = self._driver(job, world)
+
         def watch(moment: Moment) -> None:
             if camera is not None:
                 camera.watch(moment)
+            if moment.latency_ms is not None and isinstance(driver, Client) and driver.last_timing:
+                trips.append(driver.last_timing)
             self._tell(job, moment)
 
-        rollout = play(
-            job.environment,
-            world,
-            self._driver(job, world),
-            job.seed,
-            execute=job.execute,
-            watch=watch,
-        )
+        rollout = play(job.environment, world, driver, job.seed, execute=job.execute, watch=watch)
         film = None if camera is None else camera.film()
-        return Done(robot=self._number, job=job, rollout=rollout, film=film)
+        return Done(
+            robot=self._number, job=job, rollout=rollout, timing_ms=_split(trips), film=film
+        )
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -124,11 +127,7 @@ class _Robot:
 
     def _driver(self, job: Job, world: Any) -> RobotPolicy:
         body = job.environment.body
-        if job.driver == "expert":
-            return ExpertPolicy(body, world)
-        if job.driver == "random":
-            return RandomPolicy(body)
-        return self._client(body)
+        return self._client(body) if job.driver == "policy" else baseline(job.driver, body, world)
 
     def _client(self, body: Embodiment) -> Client:
         if body.name not in self._clients:
@@ -156,6 +155,22 @@ class _Robot:
                 latency_ms=float(np.median(self._latencies)) if self._latencies else 0.0,
             )
         )
+
+
+def _split(trips: list[RoundTrip]) -> dict[str, float]:
+    """What the parts of an answer took on average [ms]."""
+    if not trips:
+        return {}
+    return {
+        "the policy computes": _mean(trip.server.inference_ms for trip in trips),
+        "waiting for its batch": _mean(trip.server.queued_ms for trip in trips),
+        "images are resized": _mean(trip.server.prepared_ms for trip in trips),
+        "robot, wire and socket": _mean(trip.total_ms - trip.server.total_ms for trip in trips),
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
 
 
 @cache
