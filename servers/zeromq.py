@@ -10,6 +10,7 @@ import socket as sockets
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from types import FrameType, TracebackType
 
@@ -109,8 +110,11 @@ class Server:
         self._ring()
         self._thread.join()
 
-    def run(self) -> None:
+    def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM; call it from the main thread.
+
+        Args:
+            started: Is called once the server listens, when `address` is known.
 
         Raises:
             ServerError: if the port is in use, or the socket breaks.
@@ -123,6 +127,7 @@ class Server:
         before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             with self:
+                started()
                 while not asked.wait(1.0):
                     if not self._thread.is_alive():
                         raise ServerError("The server's socket broke; the log says why.")
