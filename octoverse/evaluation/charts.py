@@ -63,9 +63,9 @@ def shares_below(series: Mapping[str, Sequence[float]], unit: str) -> str:
         )
         colour = f"line{number % _COLOURS}"
         parts.append(f'<path class="curve {colour}" d="M{points}"/>')
-        y = floor - 14 - 16 * (len(found) - 1 - number)
+        line = floor - 14 - 16 * (len(found) - 1 - number)
         parts.append(
-            f'<text x="{right - 6}" y="{y}" class="end name {colour}">{escape(name)}, median '
+            f'<text x="{right - 6}" y="{line}" class="end name {colour}">{escape(name)}, median '
             f"{float(np.median(values)):.1f} {escape(unit)}</text>"
         )
     return f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{"".join(parts)}</svg>'

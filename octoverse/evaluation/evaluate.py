@@ -1,6 +1,6 @@
 """Judge a policy in several environments, and chance and the experts beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,17 +85,12 @@ def served(
         tell(said)
 
 
-def local(
-    evaluation: Evaluation,
-    policy: ActingPolicy,
-    tell: Callable[[Job, Rollout], None] = lambda job, rollout: None,
-) -> None:
-    """Play it all in this process, one episode after another.
+def local(evaluation: Evaluation, policy: ActingPolicy) -> Iterator[Rollout]:
+    """Play it all in this process, one episode after another; yields each when it is played.
 
     Args:
         evaluation: Takes in the episodes.
         policy: Has every body of the evaluation.
-        tell: Is called after every episode.
     """
     worlds: dict[tuple[str, bool], Any] = {}
     for job in evaluation.jobs():
@@ -111,7 +106,7 @@ def local(
             robot = baseline(job.driver, spec.body, world)
         rollout = play(spec, world, robot, job.seed, execute=job.execute)
         evaluation.add(job, rollout)
-        tell(job, rollout)
+        yield rollout
 
 
 def environments_for(

@@ -8,6 +8,7 @@ from types import TracebackType
 
 import msgspec
 
+from octoverse.embodiment import Embodiment
 from octoverse.errors import OctoverseError
 from octoverse.servers.status import ServerStatus
 
@@ -20,6 +21,9 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str
     model: str
+    folder: Path
+    """The checkpoint that was meant."""
+    bodies: dict[str, Embodiment]
 
 
 class ServerProcess:
@@ -48,6 +52,7 @@ class ServerProcess:
             raise
         assert isinstance(said, Serving)
         self.address, self.model = said.address, said.model
+        self.folder, self.bodies = said.folder, said.bodies
 
     def status(self) -> ServerStatus:
         """Ask for the live figures.
@@ -114,13 +119,16 @@ def _serve(connection: Connection, checkpoint: Path, threads: int) -> None:
 
     torch.set_num_threads(threads)
     try:
-        policy = checkpoints.load(checkpoint)
+        folder = checkpoints.resolve(checkpoint)
+        policy = checkpoints.load(folder)
         server = Server(policy, address="tcp://127.0.0.1:0").start()
     except OctoverseError as error:
         connection.send(str(error))
         return
     with connection:
-        connection.send(Serving(address=server.address, model=policy.model))
+        connection.send(
+            Serving(address=server.address, model=policy.model, folder=folder, bodies=policy.bodies)
+        )
         try:
             while connection.recv() == "status":
                 connection.send(server.status())

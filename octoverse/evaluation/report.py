@@ -111,6 +111,13 @@ def jpeg(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def png(picture: np.ndarray) -> bytes:
+    """Store a picture, uint8 (h, w, 3), exactly."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 def _stored(report: Report) -> str:
     if not report.stored:
         return ""

@@ -146,23 +146,16 @@ def read(path: Path) -> dict[str, RowResult]:
 def table(rows: Mapping[str, RowResult], title: str) -> Table:
     """All rows, for the terminal."""
     paths = any(row.ade is not None for row in rows.values())
-    made = Table("row", "success", "95 % interval", "episodes", title=title)
+    made = Table("row", "success", "95 %", "of", title=title)
     if paths:
-        made.add_column("path error over 3 s\n(constant velocity)")
-    made.add_column("expert / chance")
-    made.add_column("latency p50 / p95")
+        made.add_column("ADE 3 s (straight)")
+    for head in ("expert", "chance", "ms p50, p95"):
+        made.add_column(head)
     for name, row in rows.items():
-        cells = [
-            name,
-            f"{row.success:.0%}",
-            f"{row.low:.0%} to {row.high:.0%}",
-            str(row.episodes),
-        ]
-        if paths:
-            cells.append(path_error(row))
-        cells.append(" / ".join(percent(share) for share in (row.expert, row.random)))
-        p50, p95 = (row.latency_ms.get(p) for p in ("p50", "p95"))
-        cells.append("" if p50 is None or p95 is None else f"{p50:.1f} / {p95:.1f} ms")
+        cells = [name, f"{row.success:.0%}", f"{row.low:.0%}-{row.high:.0%}", str(row.episodes)]
+        cells += [path_error(row)] if paths else []
+        cells += [percent(row.expert), percent(row.random)]
+        cells += [", ".join(f"{row.latency_ms[p]:.0f}" for p in ("p50", "p95") if row.latency_ms)]
         made.add_row(*cells)
     return made
 
