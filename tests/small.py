@@ -109,12 +109,12 @@ def _numbers(units: Sequence[str], low: Sequence[float], high: Sequence[float]) 
     return Statistics(
         count=100,
         units=tuple(units),
-        mean=tuple(middle + 0.1 * half),
-        std=tuple(half / 3),
-        low=tuple(first),
-        high=tuple(last),
-        q01=tuple(middle - 0.8 * half),
-        q99=tuple(middle + 0.9 * half),
+        mean=tuple((middle + 0.1 * half).tolist()),
+        std=tuple((half / 3).tolist()),
+        low=tuple(first.tolist()),
+        high=tuple(last.tolist()),
+        q01=tuple((middle - 0.8 * half).tolist()),
+        q99=tuple((middle + 0.9 * half).tolist()),
         alone=(False,) * len(middle),
     )
 
@@ -151,6 +151,8 @@ def window(name: str, number: int, frames: int = 1) -> Window:
         for group, spec in body.action.items()
     }
     made = [random_action(body, rng) for _ in range(HORIZON)]
+    if "path" in rows:
+        made[0]["path"] = _path(float(streams["speed"][-1, 0]), rows["path"], rng)
     action = {
         group: made[0][group]
         if isinstance(body.action[group], PathGroup)
@@ -170,6 +172,13 @@ def window(name: str, number: int, frames: int = 1) -> Window:
         action={k: np.where(real[k][:, None], v, 0) for k, v in action.items()},
         action_valid=real,
     )
+
+
+def _path(speed: float, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Waypoints of a steady drive at about this speed."""
+    time, (push, turn) = np.arange(1, rows + 1) / 10, rng.normal(0, (1.0, 0.1))
+    x, y = speed * time + push / 2 * time**2, turn / 2 * time**2
+    return np.stack([x, y, turn * time], 1, dtype=np.float32)
 
 
 def batch(name: str, numbers: Sequence[int], frames: int = 1) -> Batch:
