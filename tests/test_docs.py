@@ -24,6 +24,7 @@ from octoverse.cli.check import random_statistics
 from octoverse.config import PolicyConfig
 from octoverse.embodiment import ActionGroup, Embodiment, Stream
 from octoverse.episode import Action, Frame
+from octoverse.evaluation import results
 from octoverse.policy import Policy
 from octoverse.recipes import demo
 from octoverse.servers.zeromq import Server
@@ -266,6 +267,16 @@ def test_the_rows_of_the_demo_are_those_of_the_worlds() -> None:
     rows = re.findall(r"^\| `(\w+/\w+)`", README, re.MULTILINE)
     environments = [registry.load("environment", name) for name in registry.names("environment")]
     assert sorted(rows) == sorted(one.row for one in environments)
+
+
+def test_the_readme_s_figures_are_those_stored_with_the_weights() -> None:
+    stored = ROOT / "octoverse/weights/demo/results.json"
+    if not stored.is_file():
+        pytest.skip("the demo's weights are not in this checkout")
+    for row, found in results.read(stored).items():
+        success, low, high = (f"{100 * x:.0f}" for x in (found.success, found.low, found.high))
+        [line] = [line for line in README.splitlines() if line.startswith(f"| `{row}`")]
+        assert line.endswith(f"| {success} % | {low} to {high} % |"), row
 
 
 def test_the_house_is_drawn_as_it_stands() -> None:
