@@ -114,7 +114,10 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Policy:
     """
     folder = resolve(Path(folder))
     described, versions = describe(folder), _json(folder / "versions.json")
-    policy = Policy(described.config, described.bodies, described.statistics)
+    try:
+        policy = Policy(described.config, described.bodies, described.statistics)
+    except OctoverseError as error:
+        raise BadCheckpoint(f"{folder}: its files do not fit each other: {error}") from error
     weights = read_weights(folder)
     expected, found = policy.state_dict(), set(weights)
     wrong = sorted(found ^ set(expected)) or sorted(
