@@ -157,11 +157,9 @@ def facts(
     one = next(iter(rows.values()))
     bodies = dict.fromkeys(f"{row.embodiment} {row.fingerprint}" for row in rows.values())
     worlds = (f"{row.environment} version {row.environment_version}" for row in rows.values())
-    protocols = {
-        name: f"{row.protocol}; seeds {row.seeds[0]} to {row.seeds[1]}"
-        for name, row in rows.items()
-        if row.seeds
-    }
+    protocols: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        protocols.setdefault(row.protocol, []).append(name)
     failed = [
         f"{name}: {', '.join(map(str, row.failed_seeds))}"
         for name, row in rows.items()
@@ -171,7 +169,8 @@ def facts(
         "Model": one.model,
         "Embodiments": ", ".join(bodies),
         "Environments": ", ".join(worlds),
-        **{f"Protocol of {name}": words for name, words in protocols.items()},
+        **{f"Protocol of {', '.join(names)}": words for words, names in protocols.items()},
+        "Seeds": "{} to {}".format(*one.seeds) if one.seeds else "",
         "Seeds that failed": "; ".join(failed) or "none",
         "Recordings": "use other seeds (from 1048576 on): none of these scenes was trained on",
         "Transport": f"{TRANSPORT}, {robots} robots at a time",

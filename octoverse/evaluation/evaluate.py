@@ -58,7 +58,6 @@ class Evaluation:
                 self.of(spec),
                 model=model,
                 transport=transport,
-                execute=self.execute,
                 expert=self.of(spec, "expert"),
                 random=self.of(spec, "random"),
             )

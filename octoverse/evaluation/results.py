@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from octoverse.errors import BadData
 from octoverse.evaluation.intervals import wilson
-from octoverse.evaluation.rollout import Rollout, default_execute
+from octoverse.evaluation.rollout import Rollout
 from octoverse.simulation.world import EnvironmentSpec
 
 _PACKAGES = ("octoverse", "torch", "numpy", "mujoco", "gymnasium", "pyzmq")
@@ -61,7 +62,6 @@ def summarise(
     *,
     model: str,
     transport: str,
-    execute: int | None = None,
     expert: Sequence[Rollout] = (),
     random: Sequence[Rollout] = (),
 ) -> RowResult:
@@ -72,7 +72,6 @@ def summarise(
         rollouts: One for each seed.
         model: Name and hash of the weights.
         transport: How the policy was asked, in words.
-        execute: Control steps between two chunks; the body's default if None.
         expert: What the world's expert did on the same seeds, if it was asked.
         random: What chance did.
 
@@ -99,7 +98,7 @@ def summarise(
         model=model,
         seeds=(seeds[0], seeds[-1]),
         failed_seeds=tuple(sorted(one.seed for one in rollouts if not one.success)),
-        protocol=_protocol(spec, execute, bool(rollouts[0].displacements)),
+        protocol=_protocol(spec, rollouts),
         transport=transport,
         steps=float(np.mean([one.steps for one in rollouts])),
         latency_ms={f"p{p}": round(float(np.percentile(latencies, p)), 2) for p in (50, 95, 99)},
@@ -146,16 +145,17 @@ def read(path: Path) -> dict[str, RowResult]:
 def table(rows: Mapping[str, RowResult], title: str) -> Table:
     """All rows, for the terminal."""
     paths = any(row.ade is not None for row in rows.values())
-    made = Table("row", "success", "95 %", "of", title=title)
+    made = Table("row", "success", "95 %", "of", title=title, box=SIMPLE_HEAD, pad_edge=False)
     if paths:
-        made.add_column("ADE 3 s (straight)")
-    for head in ("expert", "chance", "ms p50, p95"):
+        made.add_column("ADE (straight)")
+    for head in ("expert", "chance", "p50, p95"):
         made.add_column(head)
     for name, row in rows.items():
         cells = [name, f"{row.success:.0%}", f"{row.low:.0%}-{row.high:.0%}", str(row.episodes)]
         cells += [path_error(row)] if paths else []
         cells += [percent(row.expert), percent(row.random)]
-        cells += [", ".join(f"{row.latency_ms[p]:.0f}" for p in ("p50", "p95") if row.latency_ms)]
+        latencies = [f"{row.latency_ms[p]:.0f}" for p in ("p50", "p95") if p in row.latency_ms]
+        cells += [f"{', '.join(latencies)} ms" if latencies else "-"]
         made.add_row(*cells)
     return made
 
@@ -164,7 +164,7 @@ def path_error(row: RowResult) -> str:
     """The error of a path beside that of going straight on, in words; empty without a path."""
     if row.ade is None or row.ade_constant_velocity is None:
         return ""
-    return f"{row.ade:.2f} m ({row.ade_constant_velocity:.2f} m)"
+    return f"{row.ade:.2f} ({row.ade_constant_velocity:.2f}) m"
 
 
 def percent(share: float | None) -> str:
@@ -172,14 +172,14 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def _protocol(spec: EnvironmentSpec, execute: int | None, paths: bool) -> str:
-    every = default_execute(spec.body) if execute is None else execute
+def _protocol(spec: EnvironmentSpec, rollouts: Sequence[Rollout]) -> str:
+    every = max(one.executed for one in rollouts)
     chunks = "control step" if every == 1 else f"{every} control steps"
     words = (
         f"closed loop in simulated time at {spec.body.control_hz:g} Hz, a new chunk every "
         f"{chunks}, at most {spec.max_steps} steps"
     )
-    if not paths:
+    if not rollouts[0].displacements:
         return words
     return f"{words}; paths compared with the expert's from the same place"
 

@@ -33,6 +33,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """By the wall clock."""
     metrics: dict[str, float]
     """What the world measured at the last step."""
+    executed: int
+    """Most control steps that were played of one chunk."""
     latencies_ms: tuple[float, ...]
     """From asking for a chunk until it was there."""
     displacements: tuple[float, ...] = ()
@@ -85,11 +87,12 @@ def play(
     player, judge = ChunkPlayer(body, execute=execute), _Judge(body, world.unwrapped)
     seen, info = world.reset(seed=seed)
     policy.reset(seed=seed)
-    instruction, step, ended = str(seen.get("instruction", "")), 0, False
+    instruction, ended = str(seen.get("instruction", "")), False
+    step = asked_at = executed = 0
     while not ended:
         now_ns, latency_ms = round(step * 1e9 / body.control_hz), None
         if player.needs_chunk(now_ns):
-            asked = time.monotonic()
+            asked, asked_at = time.monotonic(), step
             chunk = policy.act(seen, observed_at_ns=now_ns)
             latency_ms = 1000 * (time.monotonic() - asked)
             latencies.append(latency_ms)
@@ -104,6 +107,7 @@ def play(
             watch(Moment(step=step, frame=seen, action=action, latency_ms=latency_ms))
         seen, _, terminated, truncated, info = world.step(action)
         ended, step = terminated or truncated, step + 1
+        executed = max(executed, step - asked_at)
     if watch is not None:
         watch(Moment(step=step, frame=seen, action=None, latency_ms=None))
     if "success" not in info:
@@ -119,6 +123,7 @@ def play(
         steps=step,
         seconds=time.monotonic() - began,
         metrics={k: float(v) for k, v in info.items() if k != "success" and _is_number(v)},
+        executed=executed,
         latencies_ms=tuple(latencies),
         displacements=tuple(judge.predicted),
         displacements_straight=tuple(judge.straight),

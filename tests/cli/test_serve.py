@@ -1,0 +1,73 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from octoverse import checkpoint as checkpoints
+from octoverse.cli.serve import screen, serve
+from octoverse.embodiments.road_car import ROAD_CAR
+from octoverse.errors import BadCheckpoint, BadConfig, ServerError
+from octoverse.servers.client import Client
+from octoverse.servers.zeromq import Server
+from octoverse.synthetic import random_frame
+
+
+def test_it_says_where_it_serves_answers_and_stops_when_asked(small_checkpoint: Path) -> None:
+    command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint)]
+    with subprocess.Popen(
+        [*command, "--address", "tcp://127.0.0.1:0", "--threads", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "120"},
+    ) as process:
+        assert process.stdout
+        said = ""
+        while "Stop with Ctrl-C." not in said:
+            line = process.stdout.readline()
+            assert line, "it ended too early"
+            said += line
+        [address] = set(re.findall(r"tcp://127.0.0.1:\d+", said))
+        with Client(address, ROAD_CAR, timeout=20) as client:
+            chunk = client.act(random_frame(ROAD_CAR, np.random.default_rng(0)))
+        assert chunk.action["path"].shape == (30, 3)
+        process.send_signal(signal.SIGINT)
+        rest, log = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Stopped." in rest
+    assert "tabletop_arm" in said and "road_car" in said and "untrained-" in said
+    assert "welcome" in log and "Traceback" not in log
+
+
+def test_the_screen_names_bodies_streams_and_chunks(small_checkpoint: Path) -> None:
+    policy = checkpoints.load(small_checkpoint)
+    cells = [list(column.cells) for column in screen(policy, "tcp://127.0.0.1:5").columns]
+    assert cells[0] == ["tabletop_arm", "road_car"]
+    assert cells[2][0] == "table 16 x 16, wrist 16 x 16, tool, instruction"
+    assert cells[3] == ["arm (4), gripper (4)", "path (30)"]
+    assert cells[4][1] == ROAD_CAR.fingerprint
+
+
+def test_a_port_in_use_is_refused_in_words(small_checkpoint: Path) -> None:
+    with Server(checkpoints.load(small_checkpoint), address="tcp://127.0.0.1:0") as other:
+        with pytest.raises(ServerError, match="expected a free port, got: Address already in use"):
+            serve(small_checkpoint, address=other.address)
+
+
+def test_an_address_beyond_this_machine_is_refused_in_words(small_checkpoint: Path) -> None:
+    with pytest.raises(ServerError, match=r"loopback .* got tcp://0.0.0.0:5555. .* needs keys"):
+        serve(small_checkpoint, address="tcp://0.0.0.0:5555")
+
+
+def test_what_is_no_checkpoint_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BadCheckpoint, match=r"expected a checkpoint .* found neither"):
+        serve(tmp_path)
+
+
+def test_settings_that_cannot_be_are_refused(small_checkpoint: Path) -> None:
+    with pytest.raises(BadConfig, match=r"max_batch must be at least 1, .* got 0, 5 and 0"):
+        serve(small_checkpoint, max_batch=0)
