@@ -145,7 +145,8 @@ def read(path: Path) -> dict[str, RowResult]:
 def table(rows: Mapping[str, RowResult], title: str) -> Table:
     """All rows, for the terminal."""
     paths = any(row.ade is not None for row in rows.values())
-    made = Table("row", "success", "95 %", "of", title=title, box=SIMPLE_HEAD, show_edge=False)
+    heads = ("row", "success", "95 %", "of")
+    made = Table(*heads, title=title, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     if paths:
         made.add_column("ADE (straight)")
     for head in ("expert", "chance", "p50, p95"):
