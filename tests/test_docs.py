@@ -251,7 +251,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     text = BLOCK.sub("", (ROOT / page).read_text())
     shelves = "octoverse|embodiments|tokenizers|readouts|servers|benchmarks|requirements"
-    for name in re.findall(rf"`((?:{shelves})/[\w/.]+\.\w+)`", text):
+    for name in re.findall(rf"`(?:python )?((?:{shelves})/[\w/.]+\.\w+)`", text):
         assert (ROOT / name).is_file(), name
 
 
