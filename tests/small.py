@@ -216,6 +216,12 @@ class Made:
         count = self.sizes[index]
         seen = [frame(body, rng) for _ in range(count)]
         made = [random_action(body, rng) for _ in range(count)]
+        for one, action in zip(seen, made, strict=True):
+            if "path" in action:
+                action["path"] = _path(float(one["speed"][0]), len(action["path"]), rng)
+            else:
+                high = np.array(body.action["arm"].high, np.float32)
+                action["arm"] = high * one["tool"][:4].clip(-1, 1)
         return Episode(
             embodiment=body.name,
             source=self.name,
