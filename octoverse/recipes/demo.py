@@ -80,7 +80,7 @@ def demo(data: Path = Path("recordings/demo")) -> Recipe:
             Weighted(source=recorded("road-lane", data, 300), weight=0.45),
         ],
         training=TrainingConfig(
-            steps=7500,
+            steps=5000,
             batch_size=64,
             learning_rate=6e-4,
             warmup_steps=300,
