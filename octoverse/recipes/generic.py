@@ -48,13 +48,14 @@ def policy_config(
     readouts: dict[str, object] = {}
     configs = {}
     for body in bodies:
-        uses = []
+        uses: list[TokenizerUse] = []
         for name, stream in body.observation.items():
             found = _tokenizer(name, stream, images)
             if found is not None:
                 key, config, role = found
                 tokenizers[key] = config
-                uses.append(TokenizerUse(key=key, streams={role: name}, slot=f"{key}:{name}"))
+                slot = f"{key}:{name}" if any(use.key == key for use in uses) else ""
+                uses.append(TokenizerUse(key=key, streams={role: name}, slot=slot))
         made: list[ReadoutUse] = []
         for name, group in body.action.items():
             rows = group.steps if isinstance(group, PathGroup) else horizon
