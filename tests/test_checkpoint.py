@@ -73,6 +73,21 @@ def test_other_weights_may_be_saved_than_the_policy_s_own(
         assert torch.equal(value, other.state_dict()[name])
 
 
+def test_weights_kept_in_half_precision_act_nearly_the_same(
+    small: ModuleType, tmp_path: Path
+) -> None:
+    policy, seen = small.policy(), small.window("tabletop_arm", 2).observation
+    half = {name: value.half() for name, value in policy.state_dict().items()}
+    checkpoint.save(policy, tmp_path / "half", weights=half)
+    checkpoint.save(policy, tmp_path / "whole")
+    sizes = [(tmp_path / f / "model.safetensors").stat().st_size for f in ("half", "whole")]
+    assert sizes[0] < 0.6 * sizes[1]
+    loaded = checkpoint.load(tmp_path / "half")
+    assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
+    for one, other in zip(policy.act([seen]), loaded.act([seen]), strict=True):
+        assert np.allclose(one.action["arm"], other.action["arm"], atol=1e-4)
+
+
 def cut(name: str) -> Change:
     def change(folder: Path) -> None:
         content = (folder / name).read_bytes()

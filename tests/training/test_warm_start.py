@@ -1,0 +1,163 @@
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+import torch
+from rich.console import Console
+
+from octoverse import checkpoint
+from octoverse.config import PolicyConfig
+from octoverse.embodiments.rc_car import RC_CAR
+from octoverse.embodiments.widowx import WIDOWX
+from octoverse.errors import BadCheckpoint
+from octoverse.policy import Policy
+from octoverse.preprocess import ImageSize, PreprocessConfig
+from octoverse.recipes.generic import policy_config
+from octoverse.training.loop import train
+from octoverse.training.warm_start import extend_config, load_shared
+
+ARM = "tabletop_arm"
+
+
+@pytest.fixture
+def stored(small: ModuleType, tmp_path: Path) -> Path:
+    folder = tmp_path / "stored"
+    checkpoint.save(small.policy(seed=1), folder)
+    return folder
+
+
+def arm_policy(small: ModuleType, config: PolicyConfig) -> Policy:
+    torch.manual_seed(2)
+    return Policy(config, small.BODIES, {ARM: small.statistics(small.BODIES[ARM])})
+
+
+def test_a_known_body_keeps_its_config_and_all_its_weights(small: ModuleType, stored: Path) -> None:
+    config = extend_config(small.BODIES[ARM], stored)
+    assert set(config.bodies) == {ARM} and set(config.readouts) == {"hand"}
+    assert config.trunk == small.config().trunk
+    policy = arm_policy(small, config)
+    shared = load_shared(policy, stored)
+    assert shared.fresh == {}
+    weights = checkpoint.read_weights(stored)
+    for key, value in policy.state_dict().items():
+        assert torch.equal(value, weights[key])
+    seen = small.window(ARM, 3).observation
+    one, two = policy.eval().act([seen])[0], checkpoint.load(stored).act([seen])[0]
+    assert (one.action["arm"] == two.action["arm"]).all()
+
+
+def test_a_new_body_shares_trunk_language_and_what_has_the_same_key(
+    small: ModuleType, stored: Path
+) -> None:
+    config = extend_config(RC_CAR, stored)
+    assert config.trunk == small.config().trunk
+    assert config.preprocess == small.config().preprocess
+    torch.manual_seed(2)
+    policy = Policy(config, {"rc_car": RC_CAR}, {"rc_car": small.statistics(RC_CAR)})
+    before = {key: value.clone() for key, value in policy.state_dict().items()}
+    shared = load_shared(policy, stored)
+    weights = checkpoint.read_weights(stored)
+    for key, value in policy.state_dict().items():
+        carried = key in weights
+        assert torch.equal(value, weights[key] if carried else before[key])
+    assert {"trunk", "tokenizers language"} <= set(shared.loaded)
+    assert shared.loaded["trunk"] == sum(
+        v.numel() for k, v in weights.items() if k.startswith("trunk") and "positions" not in k
+    )
+    assert "readouts pedals/8x2" in shared.fresh
+    assert "tokenizers image/front" in shared.fresh
+    total = sum(value.numel() for value in policy.state_dict().values())
+    assert sum(shared.loaded.values()) + sum(shared.fresh.values()) == total
+
+
+def test_the_table_says_where_every_module_comes_from(small: ModuleType, stored: Path) -> None:
+    shared = load_shared(arm_policy(small, extend_config(small.BODIES[ARM], stored)), stored)
+    console = Console(width=100)
+    with console.capture() as caught:
+        console.print(replace(shared, fresh={"readouts new": 1234}).table())
+    rows = {" ".join(line.split()) for line in caught.get().replace("│", " ").splitlines()}
+    assert "readouts new 1,234 new" in rows
+    assert f"trunk {shared.loaded['trunk']:,} from the checkpoint" in rows
+
+
+def test_a_module_of_another_shape_begins_anew(small: ModuleType, stored: Path) -> None:
+    config = small.config()
+    wider = replace(config, tokenizers={
+        **config.tokenizers,
+        "keypoints": replace(config.tokenizers["keypoints"], channels=16),
+    })  # fmt: skip
+    torch.manual_seed(2)
+    statistics = {name: small.statistics(body) for name, body in small.BODIES.items()}
+    policy = Policy(wider, small.BODIES, statistics)
+    fresh = load_shared(policy, stored).fresh
+    assert set(fresh) == {"tokenizers keypoints"}
+
+
+def test_images_of_a_new_body_have_the_sizes_that_the_checkpoint_prepares(
+    small: ModuleType, tmp_path: Path
+) -> None:
+    preprocess = PreprocessConfig(
+        height=32, width=48, sizes=(ImageSize(role="secondary", height=16, width=16),)
+    )
+    config = replace(policy_config(RC_CAR, preprocess=preprocess))
+    checkpoint.save(
+        Policy(config, {"rc_car": RC_CAR}, {"rc_car": small.statistics(RC_CAR)}), tmp_path / "car"
+    )
+    extended = extend_config(WIDOWX, tmp_path / "car")
+    tokens = {key: one.tokens for key, one in extended.tokenizers.items()}
+    assert tokens["image/primary"] == 2 * 3
+    assert tokens["image/secondary"] == 1
+    made = Policy(extended, {"widowx": WIDOWX}, {"widowx": small.statistics(WIDOWX)})
+    assert made.camera_sizes["widowx"]["primary"] == (32, 48)
+
+
+def test_without_a_checkpoint_a_body_gets_a_generic_policy(small: ModuleType) -> None:
+    assert extend_config(small.BODIES[ARM], None) == policy_config(small.BODIES[ARM])
+
+
+def test_a_body_may_change_between_checkpoint_and_training(small: ModuleType, stored: Path) -> None:
+    """The same name with one more number: that module begins anew, nothing else does."""
+    body = small.BODIES[ARM]
+    tool = body.observation["tool"]
+    longer = msgspec.structs.replace(
+        tool,
+        names=(*tool.names, "force"),
+        units=(*tool.units, "N"),
+        low=(*tool.low, -1.0),
+        high=(*tool.high, 1.0),
+    )
+    changed = msgspec.structs.replace(body, observation={**body.observation, "tool": longer})
+    config = extend_config(changed, stored)
+    sizes = {**config.tokenizers, "state/tool": replace(config.tokenizers["state/tool"], size=6)}
+    policy = Policy(
+        replace(config, tokenizers=sizes), {ARM: changed}, {ARM: small.statistics(changed)}
+    )
+    shared = load_shared(policy, stored)
+    assert set(shared.fresh) == {"tokenizers state/tool"}
+
+
+def test_training_begins_with_the_shared_weights(
+    small: ModuleType, stored: Path, tmp_path: Path
+) -> None:
+    recipe = small.recipe(steps=2, learning_rate=1e-9, weight_decay=0.0)
+    policy = train(
+        recipe,
+        small.BODIES,
+        tmp_path / "run",
+        start=lambda fresh: print(load_shared(fresh, stored)),
+        quiet=True,
+    )
+    weights = checkpoint.read_weights(stored)
+    for key, value in policy.state_dict().items():
+        assert torch.allclose(value, weights[key], atol=1e-6)
+
+
+def test_a_damaged_checkpoint_is_not_half_taken_over(small: ModuleType, stored: Path) -> None:
+    (stored / "model.safetensors").write_bytes(b"")
+    policy = arm_policy(small, extend_config(small.BODIES[ARM], stored))
+    before = {key: value.clone() for key, value in policy.state_dict().items()}
+    with pytest.raises(BadCheckpoint, match=r"its hash is not the one in versions.json"):
+        load_shared(policy, stored)
+    assert all(torch.equal(value, before[key]) for key, value in policy.state_dict().items())
