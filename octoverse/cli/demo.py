@@ -141,7 +141,7 @@ def quick_label(episodes: int, stored: dict[str, RowResult]) -> str:
 
 def lead(evaluation: Evaluation, robots: int) -> str:
     """What happened, in one paragraph."""
-    bodies = sorted({spec.embodiment.replace("_", " ") for spec in evaluation.specs})
+    bodies = dict.fromkeys(spec.embodiment.replace("_", " ") for spec in evaluation.specs)
     rows = [spec.row for spec in evaluation.specs]
     return (
         f"One transformer trunk drives every body here: {' and '.join(bodies)}. {robots} robots "

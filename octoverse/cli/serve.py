@@ -43,7 +43,7 @@ def serve(
     def announce() -> None:
         console.print(screen(policy, server.address))
         console.print(
-            "From a robot's program (pip install octoverse):\n"
+            "From a robot's program:\n"
             "  from octoverse import registry\n"
             "  from octoverse.servers.client import Client\n"
             f'  body = registry.load("embodiment", "{next(iter(policy.bodies))}")\n'

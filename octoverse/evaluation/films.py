@@ -19,7 +19,7 @@ _GAP = 8
 
 
 def film(evaluation: Evaluation, fleet: Fleet) -> tuple[list[Shown], np.ndarray]:
-    """Play the first success of each row again, and its first failure, with a camera beside it.
+    """Play a success of each row again, and its first failure, with a camera beside it.
 
     Args:
         evaluation: Has an episode of every environment.
@@ -50,13 +50,11 @@ def film(evaluation: Evaluation, fleet: Fleet) -> tuple[list[Shown], np.ndarray]
 
 def film_jobs(evaluation: Evaluation) -> list[Job]:
     """One job for each film; one of each body's keeps a large picture."""
-    portrayed = _portrayed(evaluation)
+    chosen = [_chosen(evaluation.of(spec), row) for row, spec in enumerate(evaluation.specs)]
+    portrayed = _portrayed(evaluation, chosen)
     jobs = []
-    for spec in evaluation.specs:
-        for wanted in (True, False):
-            found = next((one for one in evaluation.of(spec) if one.success is wanted), None)
-            if found is None:
-                continue
+    for spec, rollouts in zip(evaluation.specs, chosen, strict=True):
+        for found in rollouts:
             every = _LAPSE if found.steps > _LONG else 1
             # A short task is best seen when it is nearly done, a long one on its way.
             telling = found.steps - 1 if every == 1 else found.steps // (3 * every) * every
@@ -79,13 +77,22 @@ def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts[1:], axis=1)
 
 
-def _portrayed(evaluation: Evaluation) -> list[Rollout]:
+def _chosen(rollouts: Sequence[Rollout], row: int) -> list[Rollout]:
+    """What to film of a row: a success, if there is one, and the first failure, if there is one.
+
+    The tasks of one world share their scenes, so each row takes a later success than the last.
+    """
+    successes = [one for one in rollouts if one.success]
+    failures = [one for one in rollouts if not one.success]
+    return successes[: row + 1][-1:] + failures[:1]
+
+
+def _portrayed(evaluation: Evaluation, chosen: Sequence[Sequence[Rollout]]) -> list[Rollout]:
     """For each body the episode to show: of its longest task, a success if there is one."""
     found: dict[str, tuple[float, Rollout]] = {}
-    for spec in evaluation.specs:
-        rollouts = evaluation.of(spec)
-        length = float(np.mean([one.steps for one in rollouts if one.success] or [0]))
-        chosen = next((one for one in rollouts if one.success), rollouts[0])
+    for spec, rollouts in zip(evaluation.specs, chosen, strict=True):
+        successes = [one.steps for one in evaluation.of(spec) if one.success]
+        length = float(np.mean(successes or [0]))
         if spec.embodiment not in found or length > found[spec.embodiment][0]:
-            found[spec.embodiment] = (length, chosen)
+            found[spec.embodiment] = (length, rollouts[0])
     return [rollout for _, rollout in found.values()]

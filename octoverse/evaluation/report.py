@@ -141,10 +141,11 @@ def _films(films: Sequence[Shown]) -> str:
             f"<b>{escape(one.row)}</b> “{escape(one.instruction)}”: {ending}{speed}"
             "</figcaption></figure>"
         )
-    return (
-        '<p class="soft">To the right of each: what the robot\'s own cameras see, which is all '
-        f'that the network is shown of the world.</p><div class="films">{"".join(shown)}</div>'
+    words = (
+        "To the right of each: what the robot's own cameras see. That, what it feels of itself and "
+        "the instruction are all that the network gets."
     )
+    return f'<p class="soft">{words}</p><div class="films">{"".join(shown)}</div>'
 
 
 def _latency(report: Report) -> str:
