@@ -115,8 +115,13 @@ def _named(name: str, data: Path | None) -> Recipe:
     make = registry.load("recipe", name)
     if data is None and "OCTOVERSE_DATA" in os.environ:
         data = Path(os.environ["OCTOVERSE_DATA"])
-    [parameter] = inspect.signature(make).parameters.values()
-    if data is None and parameter.default is parameter.empty:
+    parameters = list(inspect.signature(make).parameters.values())
+    if len(parameters) != 1:
+        raise BadConfig(
+            f"the recipe '{name}' must take one argument, the folder of its data; it takes "
+            f"{len(parameters)}."
+        )
+    if data is None and parameters[0].default is inspect.Parameter.empty:
         raise BadConfig(
             f"the recipe '{name}' needs --data FOLDER (or OCTOVERSE_DATA): {inspect.getdoc(make)}"
         )
