@@ -54,6 +54,11 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
         "Answer robots over ZeroMQ with a checkpoint.",
         "octoverse serve runs/mine",
     ),
+    "export": Command(
+        "octoverse.cli.export:export",
+        "Write only what serving needs of a checkpoint, in half the size if you like.",
+        "octoverse export runs/mine mine --precision float16",
+    ),
     "embodiments": {
         "list": Command(
             "octoverse.cli.embodiments:list_bodies",
