@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.readout import Context, Loss, Sample, masked_mean
+from octoverse.readouts.codecs.bins import BINS
 from octoverse.tokens import TokenGroup
 
 
@@ -21,7 +22,7 @@ class BinsConfig:
 
     codec: str = "bins"
     """Between the body's units and the number of a bin."""
-    bins: int = 256
+    bins: int = BINS
     """How many; as many as the codec makes."""
     token_count: int = 1
     """Readout tokens whose outputs are read together."""
@@ -29,6 +30,10 @@ class BinsConfig:
     """Width from which each number's bins are told."""
 
     causal: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.codec == "bins" and self.bins != BINS:
+            raise ValueError(f"the codec 'bins' makes {BINS} bins, got bins = {self.bins}.")
 
     def build(self, width: int, horizon: int, size: int) -> "Bins":
         """Make the readout."""

@@ -37,6 +37,13 @@ class FlowConfig:
 
     causal: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.hidden < 2 or self.hidden % 2:
+            raise ValueError(
+                "steps must be at least 1 and hidden an even number, got "
+                f"{self.steps} and {self.hidden}."
+            )
+
     def build(self, width: int, horizon: int, size: int) -> "Flow":
         """Make the readout."""
         return Flow(self, width, horizon, size)

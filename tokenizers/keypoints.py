@@ -34,7 +34,12 @@ class KeypointsTokenizerConfig:
     role: ClassVar[Role] = "observation"
 
     def __post_init__(self) -> None:
-        if self.keypoints < 1 or self.keypoints % self.tokens:
+        if min(self.keypoints, self.tokens, self.channels // 2) < 1:
+            raise ValueError(
+                "keypoints and tokens must be at least 1 and channels at least 2, got "
+                f"{self.keypoints}, {self.tokens} and {self.channels}."
+            )
+        if self.keypoints % self.tokens:
             raise ValueError(
                 f"keypoints ({self.keypoints}) must be a multiple of tokens ({self.tokens})."
             )

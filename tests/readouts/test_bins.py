@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import pytest
 import torch
 
 from octoverse.readout import Context
@@ -66,3 +67,9 @@ def test_a_prefix_is_kept(context: Callable[..., Context]) -> None:
     assert torch.equal(held[:, 0, :2], prefix)
     assert torch.equal(held[:, :, 2:], plain[:, :, 2:])
     assert readout.tokens(2, None).values.shape == (2, 1, 2, 16)
+
+
+def test_there_are_as_many_bins_as_the_codec_makes() -> None:
+    with pytest.raises(ValueError, match="the codec 'bins' makes 256 bins, got bins = 128"):
+        BinsConfig(bins=128)
+    assert BinsConfig(codec="another", bins=128).bins == 128

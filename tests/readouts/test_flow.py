@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -131,3 +132,15 @@ def test_moments_far_and_near_are_told_apart() -> None:
     apart = torch.cdist(words, words) + 99 * torch.eye(101)
     assert apart.min() > 0.05
     assert flow(token_count=2).tokens(3, None).values.shape == (3, 1, 2, 16)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"steps": 0}, "steps must be at least 1 and hidden an even number, got 0 and 256"),
+        ({"hidden": 33}, "hidden an even number, got 10 and 33"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, int], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        FlowConfig(**settings)  # type: ignore[arg-type]

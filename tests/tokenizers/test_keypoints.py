@@ -56,8 +56,15 @@ def test_a_frame_that_was_not_seen_gives_invalid_tokens() -> None:
     assert tokens.valid.flatten().tolist() == [True, True, False, True]
 
 
-@pytest.mark.parametrize("keypoints", [0, 5])
-def test_keypoints_that_do_not_fill_the_tokens_are_refused(keypoints: int) -> None:
-    words = rf"keypoints \({keypoints}\) must be a multiple of tokens \(2\)"
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"keypoints": 5, "tokens": 2}, r"keypoints \(5\) must be a multiple of tokens \(2\)"),
+        ({"keypoints": 0}, "at least 1 and channels at least 2, got 0, 1 and 64"),
+        ({"tokens": 0}, "at least 1 and channels at least 2, got 32, 0 and 64"),
+        ({"channels": 1}, "at least 1 and channels at least 2, got 32, 1 and 1"),
+    ],
+)
+def test_sizes_that_do_not_work_out_are_refused(settings: dict[str, int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        KeypointsTokenizerConfig(keypoints=keypoints, tokens=2)
+        KeypointsTokenizerConfig(**settings)  # type: ignore[arg-type]
