@@ -12,6 +12,7 @@ from octoverse.config import PolicyConfig, ReadoutUse, TokenizerUse
 from octoverse.episode import ActionChunk, Observation
 from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
 from octoverse.policy import Policy
+from octoverse.readout import Context
 from octoverse.readouts.regression import RegressionConfig
 
 READOUTS = ["regression", "bins", "flow"]
@@ -176,6 +177,34 @@ def test_one_readout_neither_sees_nor_moves_another(small: ModuleType) -> None:
     grip = [weight.grad for weight in policy.readouts["grip"].parameters()]
     assert not any(gradient is not None and gradient.any() for gradient in grip)
     assert policy.readouts["hand"].query.grad.abs().max() > 0
+
+
+def test_a_readout_that_goes_on_with_the_trunk_reads_what_it_may_and_no_more(
+    small: ModuleType,
+) -> None:
+    policy, contexts = made(small, apart(small)), []
+    sample = policy.readouts["hand"].sample
+
+    def listening(context: Context, **given: Any) -> Any:
+        contexts.append(context)
+        return sample(context, **given)
+
+    policy.readouts["hand"].sample = listening
+    seen = small.window(ARM, 4).observation
+    seen.valid["table"][:] = False
+
+    def extended(**streams: Any) -> torch.Tensor:
+        policy.act([replace(seen, streams={**seen.streams, **streams})])
+        tokens = torch.linspace(-1, 1, 2 * 32).reshape(1, 2, 32)
+        with torch.inference_mode():
+            return contexts[-1].extend(tokens)[0]
+
+    before = extended()
+    policy.readouts["grip"].query.data.mul_(-9)
+    policy.trunk.positions["keypoints"].data.mul_(-9)
+    assert torch.equal(extended(), before)
+    assert not torch.allclose(extended(tool=-seen.streams["tool"]), before, atol=1e-4)
+    assert not torch.allclose(extended(instruction="other words"), before, atol=1e-4)
 
 
 @pytest.mark.parametrize("readout", READOUTS)

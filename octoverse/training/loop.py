@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -64,19 +65,19 @@ def train(
         prefetch=4,
     )
     trainer = Trainer(policy, config)
-    trainer.resume(folder, mixture)
-    with Journal(folder, config, trainer.step, quiet) as journal, _Stop() as stop:
-        while trainer.step < config.steps and not stop.asked:
-            batches = {
-                name: training_batch(policy.bodies[name], stacked, policy.device)
-                for name, stacked in mixture.next().items()
-            }
-            parts = _step(policy, trainer, batches)
-            journal.log(trainer.step, trainer.rate, parts)
-            if trainer.step % config.save_every == 0 and trainer.step < config.steps:
-                trainer.save(folder, mixture)
-        trainer.save(folder, mixture)
-    mixture.close()
+    with closing(mixture):
+        trainer.resume(folder, mixture)
+        with Journal(folder, config, trainer.step, quiet) as journal, _Stop() as stop:
+            while trainer.step < config.steps and not stop.asked:
+                batches = {
+                    name: training_batch(policy.bodies[name], stacked, policy.device)
+                    for name, stacked in mixture.next().items()
+                }
+                parts = _step(policy, trainer, batches)
+                journal.log(trainer.step, trainer.rate, parts)
+                if trainer.step % config.save_every == 0 and trainer.step < config.steps:
+                    trainer.save(folder, mixture)
+            trainer.save(folder, mixture)
     return trainer.mean_policy()
 
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -149,9 +150,11 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_says_what_to_do(
         policy.trunk.norm.weight.data[0] = torch.nan
 
     words = r"gradient of step 1 is nan, expected a finite number \(losses: .*hand.*Lower learning_"
+    threads = set(threading.enumerate())
     with pytest.raises(OctoverseError, match=words):
         train(small.recipe(), small.BODIES, tmp_path, start=poison, quiet=True)
     assert checkpoint.steps(tmp_path) == []
+    assert set(threading.enumerate()) == threads  # nobody goes on making batches
 
 
 def test_a_second_ctrl_c_does_not_wait(
