@@ -98,6 +98,8 @@ def _write(
     }
     for name, value in content.items():
         (waiting / name).write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
+    # safetensors lets nobody but the owner read its file; a server may run as another user.
+    (waiting / _WEIGHTS).chmod((waiting / "config.json").stat().st_mode)
     if also is not None:
         also(waiting)
     for path in [*waiting.rglob("*"), waiting]:

@@ -240,3 +240,8 @@ def test_tensors_beyond_those_expected_are_refused(small: ModuleType, folder: Pa
     edited("versions.json", "weights_sha256", to=digest)(folder)
     with pytest.raises(BadCheckpoint, match=r"got others \(1, the first is 'trunk.extra'\)"):
         checkpoint.load(folder)
+
+
+def test_whoever_may_read_the_config_may_read_the_weights(stored: Path) -> None:
+    modes = {p.stat().st_mode for p in stored.iterdir() if p.is_file()}
+    assert len(modes) == 1
