@@ -1,0 +1,258 @@
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from octoverse.acting import LocalPolicy, open_session
+from octoverse.embodiment import Embodiment
+from octoverse.embodiments.road_car import ROAD_CAR
+from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.packing import views
+from octoverse.servers.batcher import Batcher, Waiting
+from octoverse.servers.engine import FAILED, Engine
+from octoverse.servers.faults import Faults
+from octoverse.servers.robots import Robot
+from octoverse.synthetic import random_frame
+from octoverse.wire import Act, Fault, Reply, read_reply
+
+Build = Callable[[Any], Engine]
+
+
+class Asker:
+    """A robot, and the answers that it gets."""
+
+    def __init__(self, policy: Any, body: Embodiment) -> None:
+        self.answers: queue.SimpleQueue[tuple[Reply, np.ndarray | None]] = queue.SimpleQueue()
+        self.frame = random_frame(body, np.random.default_rng(0))
+        self.robot = Robot(session=open_session(policy, body), client="")
+        self.robot.session.observe(self.frame, 10**9)
+
+    def request(self, number: int = 1, late: bool = False) -> Waiting:
+        session, now = self.robot.session, time.monotonic()
+        return Waiting(
+            robot=self.robot,
+            observation=session.observation(seed=4, step=3),
+            memory=session.memory,
+            number=number,
+            send=lambda header, body: self.answers.put((read_reply(header), body)),
+            received=now - 0.02,
+            ready=now - 0.01,
+            deadline=now - 0.001 if late else None,
+        )
+
+    def act(self) -> tuple[Act, np.ndarray]:
+        reply, body = self.answers.get(timeout=5)
+        assert isinstance(reply, Act), reply
+        assert body is not None
+        return reply, body
+
+    def fault(self) -> Fault:
+        reply, body = self.answers.get(timeout=5)
+        assert isinstance(reply, Fault), reply
+        assert body is None
+        return reply
+
+
+@pytest.fixture
+def build() -> Iterator[Build]:
+    """Makes engines, not yet started, whose threads end when the test does."""
+    engines: list[Engine] = []
+
+    def make(policy: Any) -> Engine:
+        engines.append(Engine(policy, Batcher(), Faults()))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.stop()
+
+
+def test_an_answer_is_what_the_policy_computes_and_tells_where_the_time_went(
+    servo: Any, build: Build
+) -> None:
+    policy = servo(seconds=0.002)
+    engine, asker = build(policy), Asker(policy, TABLETOP_ARM)
+    engine.batcher.put(asker.request(number=8))
+    engine.start()
+    act, body = asker.act()
+    local = LocalPolicy(servo(), TABLETOP_ARM)
+    local._step = 3
+    expected = local.act(asker.frame, observed_at_ns=10**9, seed=4)
+    action = views(act.arrays, body.data, 10**6)
+    assert action.keys() == expected.action.keys()
+    for name, values in expected.action.items():
+        assert np.array_equal(np.asarray(action[name]), values)
+    assert (act.request, act.step, act.observed_at_ns) == (8, 3, 10**9)
+    timing = act.timing
+    assert timing.prepared_ms == pytest.approx(10, abs=0.5)
+    assert timing.queued_ms >= 10
+    assert timing.inference_ms >= 2
+    parts = timing.prepared_ms + timing.queued_ms + timing.inference_ms
+    assert parts <= timing.total_ms == asker.robot.latency_ms
+
+
+def test_a_batch_is_answered_to_each_its_own(servo: Any, build: Build) -> None:
+    policy = servo()
+    engine, arm, car = build(policy), Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)
+    engine.batcher.put(arm.request(1))
+    engine.batcher.put(car.request(2))
+    engine.start()
+    (to_arm, _), (to_car, _) = arm.act(), car.act()
+    assert {spec.name for spec in to_arm.arrays} == set(TABLETOP_ARM.action)
+    assert {spec.name for spec in to_car.arrays} == set(ROAD_CAR.action)
+    assert (to_arm.request, to_car.request) == (1, 2)
+    assert to_arm.timing.batch == to_car.timing.batch == 2
+    assert (engine.answered, engine.batches) == (2, 1)
+
+
+def test_a_bad_chunk_costs_its_own_robot_alone(
+    servo: Any, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = servo()
+    working = policy.act
+
+    def spoilt(observations: Any, memories: Any) -> Any:
+        chunks = working(observations, memories)
+        for chunk in chunks:
+            if chunk.embodiment == "road_car":
+                chunk.action.clear()
+        return chunks
+
+    policy.act = spoilt
+    engine, arm, car = build(policy), Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)
+    engine.batcher.put(arm.request())
+    engine.batcher.put(car.request(5))
+    engine.start()
+    arm.act()
+    fault = car.fault()
+    assert (fault.code, fault.request) == ("policy_failed", 5)
+    assert "chunk of road_car: expected" in fault.message
+    assert f"{car.robot.name}: {fault.message}" in caplog.messages
+    assert arm.robot.session.memory["calls"] == 1
+    assert "calls" not in car.robot.session.memory
+    assert engine.answered == 1
+
+
+def test_a_failure_drops_the_memory_of_the_whole_batch_and_the_next_is_computed(
+    servo: Any, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = servo()
+    working = policy.act
+
+    def failing(observations: Any, memories: Any) -> Any:
+        working(observations, memories)
+        policy.act = working
+        raise RuntimeError("secret")
+
+    policy.act = failing
+    engine = build(policy)
+    askers = [Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)]
+    for asker in askers:
+        engine.batcher.put(asker.request())
+    engine.start()
+    assert [asker.fault().message for asker in askers] == [FAILED, FAILED]
+    assert all("calls" not in asker.robot.session.memory for asker in askers)
+    assert "the policy failed on a batch of 2" in caplog.messages
+    engine.batcher.put(askers[0].request())
+    askers[0].act()
+    assert (engine.answered, engine.batches) == (1, 2)
+
+
+def test_what_is_stale_is_said_so_and_never_computed(servo: Any, build: Build) -> None:
+    policy = servo()
+    engine, late, fine = build(policy), Asker(policy, ROAD_CAR), Asker(policy, TABLETOP_ARM)
+    engine.batcher.put(late.request(6, late=True))
+    engine.batcher.put(fine.request())
+    engine.start()
+    fault = late.fault()
+    fine.act()
+    assert (fault.code, fault.request) == ("stale", 6)
+    assert fault.message == "The deadline passed before its turn."
+    assert policy.batches == [["tabletop_arm"]]
+
+
+def test_stopping_answers_those_who_wait_at_once_and_finishes_what_is_at_work(
+    servo: Any, build: Build
+) -> None:
+    policy = servo()
+    policy.hold.clear()
+    began, working = threading.Event(), policy.act
+
+    def telling(observations: Any, memories: Any) -> Any:
+        began.set()
+        return working(observations, memories)
+
+    policy.act = telling
+    engine, busy, waiting = build(policy), Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)
+    engine.batcher.put(busy.request())
+    engine.start()
+    assert began.wait(5)
+    engine.batcher.put(waiting.request(9))
+    stopping = threading.Thread(target=engine.stop)
+    stopping.start()
+    fault = waiting.fault()
+    assert (fault.code, fault.message, fault.request) == ("stopping", "The server stops.", 9)
+    assert stopping.is_alive()
+    policy.hold.set()
+    stopping.join(5)
+    assert not stopping.is_alive()
+    assert busy.answers.get_nowait()
+    assert policy.batches == [["tabletop_arm"]]
+
+
+def test_the_load_is_the_busy_share_of_the_last_ten_seconds(
+    servo: Any, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = servo()
+    now, takes, working = [time.monotonic()], [4.0], policy.act
+
+    def slow(observations: Any, memories: Any) -> Any:
+        now[0] += takes[0]
+        return working(observations, memories)
+
+    policy.act = slow
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("octoverse.servers.engine.time", clock)
+    engine, asker = build(policy), Asker(policy, TABLETOP_ARM)
+    assert engine.load == 0.0
+    engine.start()
+
+    def compute(seconds: float) -> None:
+        takes[0] = seconds
+        engine.batcher.put(asker.request())
+        asker.act()
+
+    compute(4.0)
+    assert engine.load == pytest.approx(0.4)
+    compute(2.0)
+    assert engine.load == pytest.approx(0.6)
+    now[0] += 9.0
+    assert engine.load == pytest.approx(0.2)
+    now[0] += 1.1
+    assert engine.load == 0.0
+    compute(25.0)
+    assert engine.load == 1.0
+    assert len(engine._busy) == 1
+
+
+def test_the_log_keeps_what_clients_are_not_told(
+    servo: Any, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = servo()
+
+    def failing(observations: Any, memories: Any) -> Any:
+        raise RuntimeError("secret of the house")
+
+    policy.act = failing
+    engine, asker = build(policy), Asker(policy, TABLETOP_ARM)
+    engine.batcher.put(asker.request())
+    with caplog.at_level(logging.ERROR):
+        engine.start()
+        assert asker.fault().message == "The policy failed; the server's log says why."
+    assert "secret of the house" in caplog.text

@@ -1,0 +1,78 @@
+import threading
+
+import numpy as np
+import pytest
+
+from octoverse.servers.faults import Faults
+from octoverse.wire import Fault, read_reply
+
+
+class Inbox:
+    """Keeps what is sent back."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[bytes, np.ndarray | None]] = []
+
+    def __call__(self, header: bytes, body: np.ndarray | None) -> None:
+        self.got.append((header, body))
+
+
+def test_a_fault_says_why_and_what_helps_and_has_no_body() -> None:
+    inbox = Inbox()
+    Faults().send(inbox, "overloaded", "Full.", 7, remedy="Come again.", retry_after_ms=12.5)
+    [(header, body)] = inbox.got
+    assert read_reply(header) == Fault(
+        code="overloaded", message="Full.", remedy="Come again.", request=7, retry_after_ms=12.5
+    )
+    assert body is None
+
+
+def test_what_could_not_be_read_is_answered_without_a_number() -> None:
+    inbox = Inbox()
+    Faults().send(inbox, "bad_message", "Nonsense.", None)
+    assert read_reply(inbox.got[0][0]) == Fault(code="bad_message", message="Nonsense.")
+
+
+def test_faults_are_counted_by_their_code() -> None:
+    faults = Faults()
+    assert faults.counts == {}
+    for code in ("stale", "stopping", "stale"):
+        faults.send(Inbox(), code, "", 1)
+    assert faults.counts == {"stale": 2, "stopping": 1}
+
+
+def test_who_reads_the_counts_cannot_change_them() -> None:
+    faults = Faults()
+    faults.send(Inbox(), "stale", "", 1)
+    faults.counts["stale"] = 99
+    assert faults.counts == {"stale": 1}
+
+
+def test_a_fault_that_cannot_be_delivered_is_counted_all_the_same() -> None:
+    def broken(header: bytes, body: np.ndarray | None) -> None:
+        raise OSError("nobody there")
+
+    faults = Faults()
+    with pytest.raises(OSError, match="nobody there"):
+        faults.send(broken, "stale", "", 1)
+    assert faults.counts == {"stale": 1}
+
+
+def test_other_threads_are_not_held_up_by_a_slow_delivery() -> None:
+    faults, sending, go_on = Faults(), threading.Event(), threading.Event()
+
+    def slow(header: bytes, body: np.ndarray | None) -> None:
+        sending.set()
+        go_on.wait(5)
+
+    held = threading.Thread(target=faults.send, args=(slow, "stale", "", 1))
+    held.start()
+    assert sending.wait(5)
+    other = threading.Thread(target=faults.send, args=(Inbox(), "stopping", "", 2), daemon=True)
+    other.start()
+    other.join(2)
+    passed = not other.is_alive()
+    go_on.set()
+    held.join(5)
+    assert passed
+    assert faults.counts == {"stale": 1, "stopping": 1}

@@ -1,0 +1,283 @@
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from octoverse import wire
+from octoverse.embodiment import Embodiment
+from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.packing import pack
+from octoverse.servers.service import Service
+from octoverse.session import Calibration
+from octoverse.synthetic import random_frame
+from octoverse.wire import Limits
+
+Build = Callable[..., Service]
+FRAME = random_frame(TABLETOP_ARM, np.random.default_rng(0))
+LENS = Calibration(intrinsics=(1.0,) * 9, extrinsics=(2.0,) * 16)
+
+
+class Peer:
+    """Speaks to a service without a socket."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.replies: queue.SimpleQueue[wire.Reply] = queue.SimpleQueue()
+
+    def send(self, header: bytes, body: np.ndarray | None) -> None:
+        self.replies.put(wire.read_reply(header))
+
+    def say(self, message: wire.Request, body: bytes = b"") -> None:
+        self.service.receive(wire.encode(message), memoryview(body), self.send)
+
+    def hear(self) -> wire.Reply:
+        return self.replies.get(timeout=5)
+
+    def fault(self) -> wire.Fault:
+        reply = self.hear()
+        assert isinstance(reply, wire.Fault), reply
+        return reply
+
+    def hello(self, body: Embodiment = TABLETOP_ARM, **fields: Any) -> wire.Welcome:
+        self.say(wire.Hello(protocol=1, embodiment=body, request=1, **fields))
+        welcome = self.hear()
+        assert isinstance(welcome, wire.Welcome), welcome
+        self.session = welcome.session
+        return welcome
+
+    def observe(self, request: int, **fields: Any) -> None:
+        """Send a frame as raw arrays, and ask for actions."""
+        arrays = {k: v for k, v in FRAME.items() if k != "instruction"}
+        message = wire.Observe(
+            session=self.session,
+            request=request,
+            observed_at_ns=request,
+            words={"instruction": FRAME["instruction"]},
+            **fields,
+        )
+        header, body = pack(message, arrays)
+        self.service.receive(header, memoryview(body.tobytes()), self.send)
+
+
+@pytest.fixture
+def build() -> Iterator[Build]:
+    """Makes running services that are stopped when the test ends."""
+    services: list[tuple[Service, Any]] = []
+
+    def make(policy: Any, **settings: Any) -> Service:
+        service = Service(policy, **settings)
+        service.start()
+        services.append((service, policy))
+        return service
+
+    yield make
+    for service, policy in services:
+        policy.hold.set()
+        service.stop()
+
+
+def occupied(policy: Any) -> threading.Event:
+    """Make the policy hold its first batch; the event says when it has it."""
+    began, working = threading.Event(), policy.act
+
+    def telling(observations: Any, memories: Any) -> Any:
+        began.set()
+        return working(observations, memories)
+
+    policy.act = telling
+    policy.hold.clear()
+    return began
+
+
+def test_a_welcome_tells_what_to_expect_of_the_policy(servo: Any, build: Build) -> None:
+    limits = Limits(sessions=3)
+    service = build(servo(), limits=limits)
+    welcome = Peer(service).hello(client="arm 1")
+    [robot] = service.robots
+    assert (robot.id, robot.client) == (welcome.session, "arm 1")
+    assert (welcome.request, welcome.protocol, welcome.statistics) == (1, 1, "none")
+    assert welcome.action == TABLETOP_ARM.action
+    assert welcome.control_hz == TABLETOP_ARM.control_hz
+    assert welcome.limits == limits
+
+
+def test_an_action_is_computed_while_the_receiver_goes_on(servo: Any, build: Build) -> None:
+    policy = servo()
+    began = occupied(policy)
+    peer = Peer(build(policy))
+    peer.hello()
+    peer.observe(2)
+    assert began.wait(5)
+    peer.say(wire.Ping(request=3))
+    pong = peer.hear()
+    assert isinstance(pong, wire.Pong)
+    assert (pong.request, pong.model, pong.sessions, pong.queue) == (3, "servo-1", 1, 0)
+    policy.hold.set()
+    act = peer.hear()
+    assert isinstance(act, wire.Act)
+    assert (act.request, act.observed_at_ns) == (2, 2)
+
+
+def test_what_cannot_be_read_is_answered_by_its_number_where_that_can(
+    servo: Any, build: Build
+) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    service.receive(b"\x82\xa4type\xa1x\xa7request\x05", memoryview(b""), peer.send)
+    service.receive(b"nonsense", memoryview(b""), peer.send)
+    service.refuse(peer.send, "message: expected words.")
+    faults = [peer.fault() for _ in range(3)]
+    assert [fault.request for fault in faults] == [5, None, None]
+    assert faults[2].message == "message: expected words."
+    assert service.status().faults == {"bad_message": 3}
+
+
+def test_a_stranger_is_told_to_say_hello(servo: Any, build: Build) -> None:
+    peer = Peer(build(servo()))
+    peer.say(wire.Reset(session="f" * 32, request=4))
+    fault = peer.fault()
+    assert (fault.code, fault.request) == ("no_session", 4)
+    assert fault.message == (
+        "session ffffffff: expected one in use, got one that this server does not know."
+    )
+
+
+def test_a_spec_that_differs_is_refused_with_the_cure_and_gets_no_session(
+    servo: Any, build: Build, other_arm: Embodiment
+) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    peer.say(wire.Hello(protocol=1, embodiment=other_arm, request=1))
+    fault = peer.fault()
+    assert fault.code == "spec_mismatch"
+    assert fault.message.startswith(
+        "'tabletop_arm' as the server knows it (here) and as the robot sends it (there) differ: "
+    )
+    assert fault.remedy == (
+        "Give the robot the spec that the policy was trained with, or train anew."
+    )
+    assert len(service.robots) == 0
+
+
+def test_who_finds_no_room_is_told_what_helps(servo: Any, build: Build) -> None:
+    service = build(servo(), limits=Limits(sessions=1))
+    Peer(service).hello()
+    other = Peer(service)
+    other.say(wire.Hello(protocol=1, embodiment=TABLETOP_ARM, request=7))
+    fault = other.fault()
+    assert (fault.code, fault.request) == ("too_many_sessions", 7)
+    assert fault.remedy == "Close clients that are done, or raise the server's limit."
+
+
+def test_a_robot_that_sends_faster_than_it_can_be_read_is_held_back(
+    servo: Any, build: Build
+) -> None:
+    policy = servo()
+    entered, go_on, prepare = threading.Event(), threading.Event(), policy.prepare
+
+    def slow(body: str, frame: Any) -> Any:
+        entered.set()
+        go_on.wait(5)
+        return prepare(body, frame)
+
+    policy.prepare = slow
+    service = build(policy, limits=Limits(message_bytes=100_000))
+    peer = Peer(service)
+    peer.hello()
+    peer.observe(2, act=False)
+    assert entered.wait(5)
+    peer.observe(3)
+    peer.observe(4)
+    fault = peer.fault()
+    go_on.set()
+    assert (fault.code, fault.request) == ("overloaded", 4)
+    assert fault.message == "The server is overloaded: too many frames of this robot."
+    assert fault.remedy == "Ask again in 1 ms, or less often."
+    assert fault.retry_after_ms == 1.0
+    assert peer.hear().request == 3
+
+
+def test_a_full_line_before_the_policy_is_said_so(servo: Any, build: Build) -> None:
+    policy = servo()
+    began = occupied(policy)
+    peer = Peer(build(policy, limits=Limits(queue=1)))
+    peer.hello()
+    peer.observe(2)
+    assert began.wait(5)
+    peer.observe(3)
+    peer.observe(4)
+    fault = peer.fault()
+    policy.hold.set()
+    assert fault.request == 4
+    assert fault.message == "The server is overloaded: too many requests wait."
+    assert [peer.hear().request for _ in range(2)] == [2, 3]
+
+
+def prepared(peer: Peer) -> None:
+    """Wait until all that the peer sent has been prepared: its next frame is refused in order."""
+    peer.say(wire.Observe(session=peer.session, request=99, observed_at_ns=0))
+    assert peer.fault().request == 99
+
+
+@pytest.mark.parametrize("how", ["bye", "silence"])
+def test_what_a_robot_asked_leaves_with_it(
+    servo: Any, build: Build, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    policy = servo()
+    began = occupied(policy)
+    service = build(policy, limits=Limits(session_s=600.0))
+    busy, leaving = Peer(service), Peer(service)
+    busy.hello()
+    leaving.hello(client="arm 2")
+    busy.observe(2)
+    assert began.wait(5)
+    leaving.observe(3)
+    prepared(leaving)
+    assert service.status().queue == 1
+    with caplog.at_level(logging.INFO):
+        if how == "bye":
+            leaving.say(wire.Bye(session=leaving.session))
+        else:
+            next(r for r in service.robots if r.id == leaving.session).heard -= 601
+            service.expire()
+    assert service.status().queue == 0
+    assert [robot.session for robot in service.status().robots] == [busy.session]
+    policy.hold.set()
+    assert busy.hear().request == 2
+    assert leaving.replies.empty()
+    name = f"tabletop_arm arm 2 ({leaving.session[:8]})"
+    assert (f"forgot {name}, silent for 600 s" in caplog.messages) == (how == "silence")
+
+
+def test_a_reset_takes_the_new_calibration_and_forgets_the_window(servo: Any, build: Build) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    peer.hello()
+    peer.observe(50, act=False)
+    peer.say(wire.Reset(session=peer.session, calibration={"table": LENS}))
+    peer.observe(3)
+    assert isinstance(peer.hear(), wire.Act)
+    [robot] = service.robots
+    assert robot.session.memory["calibration"] == {"table": LENS}
+
+
+def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build) -> None:
+    service = build(servo())
+    assert service.status().mean_batch == 0.0
+    peer = Peer(service)
+    peer.hello(client="arm 3")
+    for request in (2, 3):
+        peer.observe(request)
+        assert peer.hear().request == request
+    peer.observe(1)
+    assert peer.fault().code == "bad_observation"
+    status = service.status()
+    [robot] = status.robots
+    assert (robot.session, robot.client, robot.requests) == (peer.session, "arm 3", 2)
+    assert 0 <= robot.silent_s <= status.uptime_s
+    assert (status.model, status.answered, status.mean_batch) == ("servo-1", 2, 1.0)
+    assert status.faults == {"bad_observation": 1}
