@@ -1,5 +1,8 @@
 """One policy on two real recordings at once: a WidowX arm (BridgeData) and an RC car (donkeycar).
 
+The arm is drawn a tenth of the time: the slice has 150 steps of it, and drawn as often as the car
+it is learned by heart (held-out error .57 instead of .44 standard deviations; the mean has .57).
+
 Held out: Bridge's val split, whole episodes; the tub's last fifth after a gap of one chunk.
 """
 
@@ -54,7 +57,7 @@ def policy_config() -> PolicyConfig:
         preprocess=PreprocessConfig(
             height=64,
             width=64,
-            augmentation=Augmentation(brightness=0.1, contrast=0.2, shift=3),
+            augmentation=Augmentation(brightness=0.15, contrast=0.3, shift=4),
         ),
     )
 
@@ -66,15 +69,15 @@ def real(data: Path) -> Recipe:
         name="real",
         policy=policy_config(),
         sources=[
-            Weighted(source=RldsSource(folder=bridge, split="train"), weight=0.5),
-            Weighted(source=DonkeycarSource(folder=tub, split="train", gap=HORIZON), weight=0.5),
+            Weighted(source=RldsSource(folder=bridge, split="train"), weight=0.1),
+            Weighted(source=DonkeycarSource(folder=tub, split="train", gap=HORIZON), weight=0.9),
         ],
         held_out=[
             Weighted(source=RldsSource(folder=bridge, split="val")),
             Weighted(source=DonkeycarSource(folder=tub, split="val", gap=HORIZON)),
         ],
         training=TrainingConfig(
-            steps=600,
+            steps=400,
             batch_size=64,
             learning_rate=5e-4,
             warmup_steps=50,
