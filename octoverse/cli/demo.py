@@ -1,5 +1,8 @@
 """`octoverse demo`: an arm and a car driven by one network, live and on a page."""
 
+import os
+import shutil
+import sys
 import time
 from datetime import date
 from importlib.resources import files
@@ -90,7 +93,7 @@ def demo(
     console.print(
         f"Written in {time.monotonic() - began:.0f} s: {out / 'report.html'} (open it in a "
         f"browser), {out / 'results.json'}, {out / 'picture.png'}\n\n"
-        "What to try next:\n"
+        f"What to try next{_where()}:\n"
         f"  {FULL} episodes per row: octoverse demo --full\n"
         f"  answer your own robot: octoverse serve {folder}\n"
         "  describe your own robot: octoverse embodiments new my_arm\n"
@@ -99,6 +102,13 @@ def demo(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _where() -> str:
+    """How to bring the command into a shell that does not know it."""
+    if shutil.which("octoverse"):
+        return ""
+    return f" (after: source {os.path.relpath(sys.prefix)}/bin/activate)"
 
 
 def shipped() -> Path:

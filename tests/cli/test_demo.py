@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from octoverse.cli import demo as command
-from octoverse.cli.demo import demo, quick_label, shipped
+from octoverse.cli.demo import _where, demo, quick_label, shipped
 from octoverse.errors import BadConfig, BadData, OctoverseError
 from octoverse.evaluation.results import RowResult
 
@@ -49,7 +49,7 @@ def test_the_demo_plays_every_row_and_writes_what_it_saw(
     assert picture[:, :640].std() > 10 and picture[:, 648:].std() > 10
     said = capsys.readouterr().out
     assert all(row in said for row in ROWS)
-    assert "What to try next:" in said and f"octoverse serve {with_table}" in said
+    assert "What to try next" in said and f"octoverse serve {with_table}" in said
 
 
 def test_the_label_says_how_much_a_quick_look_is_worth() -> None:
@@ -110,3 +110,12 @@ def test_a_stored_table_that_is_damaged_is_refused(with_table: Path) -> None:
     (with_table / "results.json").write_text("[]")
     with pytest.raises(BadData, match=r"results.json: expected results"):
         demo(checkpoint=with_table, robots=1)
+
+
+def test_a_shell_that_does_not_know_the_command_is_told_how_to_find_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _where().startswith(" (after: source ") and _where().endswith("/bin/activate)")
+    (tmp_path / "octoverse").touch(mode=0o755)
+    assert _where() == ""
