@@ -13,6 +13,7 @@ from octoverse.data.source import body_of
 from octoverse.data.windows import cut
 from octoverse.errors import BadData
 from octoverse.policy import Policy
+from octoverse.training.loop import window_spec
 
 _BATCH = 64
 
@@ -59,8 +60,6 @@ def held_out_report(policy: Policy, sources: Sequence[Weighted], folder: Path) -
     Raises:
         BadData: if there is nothing to measure for a body or an action group.
     """
-    from octoverse.training.loop import window_spec
-
     groups, bodies = [], {}
     for name in dict.fromkeys(entry.source.embodiment for entry in sources):
         entries = [entry.source for entry in sources if entry.source.embodiment == name]
