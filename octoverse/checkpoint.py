@@ -192,7 +192,7 @@ def resolve(folder: Path) -> Path:
         raise BadCheckpoint(f"{folder} does not exist. Give a checkpoint's or a run's folder.")
     raise BadCheckpoint(
         f"{folder}: expected a checkpoint (config.json, {_WEIGHTS}) or a run with checkpoints/, "
-        "found neither. Train one with: octoverse train --recipe real"
+        "found neither. Train one with: octoverse train --recipe demo"
     )
 
 

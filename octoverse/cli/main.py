@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     "train": Command(
         "octoverse.cli.train:train",
         "Train one policy on the data of many bodies.",
-        "octoverse train --recipe real",
+        "octoverse train --recipe real --data FOLDER",
     ),
     "eval": Command(
         "octoverse.cli.eval:evaluate",
