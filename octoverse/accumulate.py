@@ -9,7 +9,15 @@ from typing import cast
 
 import numpy as np
 
-from octoverse.embodiment import ActionGroup, EgoHistory, Gripper, Route, State, Terminate
+from octoverse.embodiment import (
+    ActionGroup,
+    EgoHistory,
+    Gripper,
+    NumericStream,
+    Route,
+    State,
+    Terminate,
+)
 from octoverse.errors import BadData
 from octoverse.normalize import Statistics
 
@@ -48,9 +56,7 @@ class Accumulator:
         self._rng = np.random.default_rng(seed)
 
     @classmethod
-    def of(
-        cls, numbers: "State | EgoHistory | Route | ActionGroup", seed: int = 0
-    ) -> "Accumulator":
+    def of(cls, numbers: "NumericStream | ActionGroup", seed: int = 0) -> "Accumulator":
         """An accumulator for one stream or action group of a body; grippers are left alone."""
         if isinstance(numbers, EgoHistory):
             return cls(("m", "m", "rad"), seed=seed)

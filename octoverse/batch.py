@@ -12,12 +12,10 @@ from torch import Tensor
 from octoverse.data.windows import StackedWindows
 from octoverse.embodiment import (
     Camera,
-    EgoHistory,
     Embodiment,
     GoalImage,
     Instruction,
-    Route,
-    State,
+    NumericStream,
     stream_shape,
 )
 from octoverse.episode import Observation
@@ -115,7 +113,7 @@ def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
     return {
         name: batch.streams[name].values[:, -1].float()
         for name, spec in body.observation.items()
-        if isinstance(spec, State | EgoHistory | Route) and name in batch.streams
+        if isinstance(spec, NumericStream) and name in batch.streams
     }
 
 

@@ -119,6 +119,8 @@ class GoalImage(msgspec.Struct, frozen=True, kw_only=True, tag="goal_image"):
 
 
 Stream = Camera | State | EgoHistory | Instruction | Command | Route | GoalImage
+NumericStream = State | EgoHistory | Route
+"""Streams of measured numbers: they have statistics, and codecs may refer to them."""
 
 
 class EndEffectorDelta(_Numbers, frozen=True, kw_only=True, tag="end_effector_delta"):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from octoverse import noise, registry
 from octoverse.batch import Batch, batch_of, newest
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
-from octoverse.embodiment import EgoHistory, Embodiment, PathGroup, Route, State
+from octoverse.embodiment import Embodiment, NumericStream, PathGroup, State
 from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
 from octoverse.fitting import check_fit, check_streams, chunk_shape, readout_shapes
@@ -316,7 +316,7 @@ class Policy(nn.Module):
     def reference_streams(self, name: str) -> list[str]:
         """The numeric streams of a body, which codecs may refer to."""
         streams = self._body(name).observation
-        return [s for s, spec in streams.items() if isinstance(spec, State | EgoHistory | Route)]
+        return [s for s, spec in streams.items() if isinstance(spec, NumericStream)]
 
     def prepare(self, body: str, frame: Frame) -> Frame:
         """Resize the images of one frame."""

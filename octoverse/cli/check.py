@@ -10,7 +10,7 @@ from octoverse import registry
 from octoverse.accumulate import Accumulator
 from octoverse.acting import LocalPolicy
 from octoverse.batch import Batch, batch_of
-from octoverse.embodiment import EgoHistory, Embodiment, Route, State
+from octoverse.embodiment import Embodiment, NumericStream
 from octoverse.errors import OctoverseError
 from octoverse.normalize import BodyStatistics
 from octoverse.policy import Policy
@@ -120,7 +120,7 @@ def random_statistics(body: Embodiment, rng: np.random.Generator) -> BodyStatist
     """Statistics of random frames and actions, as if they were a data set."""
     seen, moved = {}, {}
     for name, stream in body.observation.items():
-        if isinstance(stream, State | EgoHistory | Route):
+        if isinstance(stream, NumericStream):
             gather = Accumulator.of(stream)
             gather.add(np.stack([random_value(stream, rng) for _ in range(_ROWS)]))
             seen[name] = gather.finish()

@@ -21,7 +21,6 @@ def export(
 ) -> None:
     """Write a checkpoint without what only training needs."""
     policy = checkpoint.load(source)
-    policy.name = policy.name.rpartition("-")[0]
     weights = {key: value.to(_KINDS[precision]) for key, value in policy.state_dict().items()}
     checkpoint.save(policy, folder, weights=weights)
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6

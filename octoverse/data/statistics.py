@@ -13,7 +13,7 @@ import numpy as np
 from octoverse.accumulate import Accumulator, combine
 from octoverse.data.mixture import Weighted
 from octoverse.data.source import Source, body_of
-from octoverse.embodiment import EgoHistory, Embodiment, Route, State
+from octoverse.embodiment import Embodiment, NumericStream
 from octoverse.errors import BadData
 from octoverse.normalize import BodyStatistics
 
@@ -99,7 +99,7 @@ def _empty(body: Embodiment, seed: int) -> dict[str, Accumulator]:
     seen = {
         name: Accumulator.of(stream, seed)
         for name, stream in body.observation.items()
-        if isinstance(stream, State | EgoHistory | Route)
+        if isinstance(stream, NumericStream)
     }
     return seen | {name: Accumulator.of(group, seed) for name, group in body.action.items()}
 

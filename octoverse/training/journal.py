@@ -4,7 +4,6 @@ import json
 import time
 from collections import defaultdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rich.progress import (
@@ -47,12 +46,7 @@ class Journal:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
         self._writer.close()
         if self._path.exists() and self._path.stat().st_size:
