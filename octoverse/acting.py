@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 
 from octoverse.embodiment import Camera, Embodiment, GoalImage
-from octoverse.episode import ActionChunk, Frame, Observation
+from octoverse.episode import ActionChunk, Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch, UnknownName
-from octoverse.session import Calibration, Session
+from octoverse.session import Session
 
 
 @runtime_checkable

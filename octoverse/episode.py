@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
 from octoverse.embodiment import Embodiment, PathGroup
 
@@ -12,6 +14,45 @@ Frame = Mapping[str, Any]
 """One time step as the body sees it: stream name to value, shapes as in its Embodiment."""
 Action = Mapping[str, np.ndarray]
 """One time step of action, in the body's units: group name to (a,), or (steps, a) for a path."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a camera looks."""
+
+    intrinsics: Annotated[tuple[float, ...], Meta(min_length=9, max_length=9)]
+    """3 x 3, row by row [pixel]."""
+    extrinsics: Annotated[tuple[float, ...], Meta(min_length=16, max_length=16)]
+    """4 x 4, row by row: from the camera's frame (x right, y down, z ahead) to the body's [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracks:
+    """Other agents, one row for each time step that one is seen at, in order of steps."""
+
+    step: np.ndarray
+    """int64 (m,): time step of the episode."""
+    identity: np.ndarray
+    """str (m,): which agent."""
+    kind: np.ndarray
+    """str (m,): vehicle, pedestrian, ... in the recording's words."""
+    pose: np.ndarray
+    """float32 (m, 3): x [m], y [m], heading [rad] of its middle in the body's frame at that step;
+    for a car, that of the rear axle."""
+    size: np.ndarray
+    """float32 (m, 3): length, width, height [m]; zero where the recording does not say."""
+    velocity: np.ndarray
+    """float32 (m, 2): over ground, along the body's x and y [m/s]; NaN where it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One question about one time step, with its answer, in words."""
+
+    step: int
+    kind: str
+    """Such as perception, prediction, planning or behaviour."""
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +68,20 @@ class Episode:
     """int64 (t,)."""
     observation: Mapping[str, Sequence[Any] | np.ndarray]
     """Stream name to t values: encoded images as bytes or arrays as they come, (t, n) numbers,
-    t strings. A stream that the recording lacks is absent."""
+    t strings. A stream that the recording lacks is absent. Sequences of images may be lazy, and
+    read one when it is indexed."""
     action: Mapping[str, np.ndarray]
     """Group name to (t, a), or (t, steps, a) for a path."""
     observation_valid: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Stream name to bool (t,); a stream that is not named here is valid throughout."""
     action_valid: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Group name to bool (t,), or (t, steps) for a path; the same rule."""
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
+    """Of its cameras, by stream, where the recording knows it."""
+    tracks: Tracks | None = None
+    """Other agents, where the recording has them."""
+    questions: Sequence[Question] = ()
+    """Asked and answered about it, where the recording has them."""
 
     def __len__(self) -> int:
         return len(self.times_ns)

@@ -15,7 +15,16 @@ from typing import Any, Literal
 from octoverse.errors import MissingExtra, OctoverseError, UnknownName
 
 Kind = Literal[
-    "embodiment", "tokenizer", "readout", "codec", "server", "source", "environment", "recipe"
+    "embodiment",
+    "tokenizer",
+    "readout",
+    "codec",
+    "server",
+    "source",
+    "dataset",
+    "mixture",
+    "environment",
+    "recipe",
 ]
 
 

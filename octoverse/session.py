@@ -4,28 +4,17 @@ The same class stands behind a local rollout and behind the server, so they cann
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
 from octoverse.checking import FrameCheck, dtype_of
 from octoverse.embodiment import Embodiment, Instruction, Stream, stream_shape
-from octoverse.episode import Frame, Observation
+from octoverse.episode import Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch
 
 _CLOSEST = 16
 """Frames that come faster than this many per spacing are thinned out, which bounds the window."""
-
-
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a camera looks."""
-
-    intrinsics: Annotated[tuple[float, ...], Meta(min_length=9, max_length=9)]
-    """3 x 3, row by row [pixel]."""
-    extrinsics: Annotated[tuple[float, ...], Meta(min_length=16, max_length=16)]
-    """4 x 4, row by row: from the camera's frame to the body's [m]."""
 
 
 def as_it_is(frame: Frame) -> Frame:

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from octoverse.embodiment import ActionGroup, Embodiment
+from octoverse.episode import Calibration
 from octoverse.errors import BadMessage
-from octoverse.session import Calibration
 
 PROTOCOL = 1
 HEADER_BYTES = 64 * 1024

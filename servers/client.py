@@ -13,11 +13,10 @@ from octoverse import wire
 from octoverse.acting import check_chunk
 from octoverse.checking import FrameCheck
 from octoverse.embodiment import Camera, Embodiment, GoalImage
-from octoverse.episode import ActionChunk, Frame
+from octoverse.episode import ActionChunk, Calibration, Frame
 from octoverse.errors import RemoteError, SpecMismatch
 from octoverse.packing import Jpeg, pack, views
 from octoverse.servers.connection import Connection
-from octoverse.session import Calibration
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,8 @@ import pytest
 from octoverse.acting import ActingPolicy, LocalPolicy, RobotPolicy, check_chunk, open_session
 from octoverse.embodiment import Embodiment
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
-from octoverse.episode import ActionChunk, Frame, Observation
+from octoverse.episode import ActionChunk, Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch, UnknownName
-from octoverse.session import Calibration
 from octoverse.synthetic import random_frame
 
 HORIZONS = {"arm": 4, "gripper": 4}

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from octoverse import wire
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.episode import Calibration
 from octoverse.errors import BadMessage
-from octoverse.session import Calibration
 
 SESSION = "0123456789abcdef" * 2
 SPEC = wire.ArraySpec(name="tool", dtype="float32", shape=(5,), offset=0, size=20)

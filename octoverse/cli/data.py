@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from octoverse.data.lerobot import LeRobotSource
+from octoverse.data.lerobot.source import LeRobotSource
 from octoverse.data.source import Source, body_of
 from octoverse.data.statistics import statistics_of
 from octoverse.embodiment import Camera, Instruction
@@ -90,11 +90,11 @@ def open_folder(folder: Path) -> Source:
     if (folder / "meta").is_dir():
         return LeRobotSource(folder=folder)
     if (folder / "dataset_info.json").exists():
-        from octoverse.data.rlds import RldsSource
+        from octoverse.data.rlds.source import RldsSource
 
         return RldsSource(folder=folder)
     if (folder / "manifest.json").exists():
-        from octoverse.data.donkeycar import DonkeycarSource
+        from octoverse.data.logs.donkeycar import DonkeycarSource
 
         return DonkeycarSource(folder=folder)
     raise BadData(

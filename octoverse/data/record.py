@@ -27,7 +27,7 @@ from rich.progress import (
 from octoverse import registry
 from octoverse.data import png
 from octoverse.data.disturbance import Disturbance
-from octoverse.data.lerobot_writer import LeRobotWriter
+from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.episode import Episode
 from octoverse.errors import BadConfig, BadData, OctoverseError
 from octoverse.simulation.world import EnvironmentSpec

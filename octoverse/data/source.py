@@ -1,6 +1,7 @@
 """What a data set offers: episodes of one body, and how long they are."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,16 +33,43 @@ class Source(Protocol):
         ...
 
     def episode(self, index: int) -> Episode:
-        """Read one episode.
+        """Open one episode: its numbers are read, its images only when they are indexed.
+
+        Samples are cut at random, so opening must be cheap, and so must one image.
 
         Raises:
-            BadData: if it is damaged.
+            BadData: if it is damaged. Indexing an image raises it too.
         """
         ...
 
     def fingerprint(self) -> str:
         """Changes when the data or how it is read changes; what is derived may be kept under it."""
         ...
+
+
+class Images(Sequence[Any]):
+    """Images of an episode, each read when it is indexed.
+
+    Args:
+        count: How many.
+        read: From an index to an encoded image (bytes) or an array, uint8 (h, w, 3) RGB.
+    """
+
+    def __init__(self, count: int, read: Callable[[int], bytes | np.ndarray]) -> None:
+        self._count, self._read = count, read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._read(i) for i in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(f"There are {self._count} images, got index {index}.")
+        return self._read(int(index) % self._count)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._read(i) for i in range(self._count))
 
 
 def body_of(source: Source) -> Embodiment:

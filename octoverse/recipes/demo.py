@@ -7,7 +7,7 @@ the only thing they share besides the language.
 from pathlib import Path
 
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
-from octoverse.data.lerobot import LeRobotSource
+from octoverse.data.lerobot.source import LeRobotSource
 from octoverse.data.mixture import Weighted
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig

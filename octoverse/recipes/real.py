@@ -9,9 +9,9 @@ Held out: Bridge's val split, whole episodes; the tub's last fifth after a gap o
 from pathlib import Path
 
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
-from octoverse.data.donkeycar import DonkeycarSource
+from octoverse.data.logs.donkeycar import DonkeycarSource
 from octoverse.data.mixture import Weighted
-from octoverse.data.rlds import RldsSource
+from octoverse.data.rlds.source import RldsSource
 from octoverse.preprocess import Augmentation, PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
 from octoverse.tokenizers.image import ImageTokenizerConfig

@@ -6,7 +6,7 @@ import pytest
 from octoverse import registry
 from octoverse.cli import data
 from octoverse.data import record as recording
-from octoverse.data.lerobot_writer import LeRobotWriter
+from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.data.record import Recorded
 from octoverse.episode import Episode
 from octoverse.errors import BadData

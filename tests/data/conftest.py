@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from octoverse.data.tfrecord import masked_checksum
+from octoverse.data.rlds.tfrecord import masked_checksum
 
 Feature = list[bytes] | list[int] | np.ndarray
 

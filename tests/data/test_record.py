@@ -11,7 +11,7 @@ import pytest
 
 from octoverse import registry
 from octoverse.data import record as module
-from octoverse.data.lerobot import LeRobotSource
+from octoverse.data.lerobot.source import LeRobotSource
 from octoverse.data.record import record
 from octoverse.errors import BadConfig, BadData, OctoverseError, UnknownName
 from octoverse.preprocess import decode

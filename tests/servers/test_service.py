@@ -10,9 +10,9 @@ import pytest
 from octoverse import wire
 from octoverse.embodiment import Embodiment
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.episode import Calibration
 from octoverse.packing import pack
 from octoverse.servers.service import Service
-from octoverse.session import Calibration
 from octoverse.synthetic import random_frame
 from octoverse.wire import Limits
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoverse.data import tfrecord
+from octoverse.data.rlds import tfrecord
 from octoverse.errors import BadData
 
 Write = Callable[[Path, list[bytes]], str]

@@ -11,9 +11,9 @@ import pytest
 import simplejpeg
 
 from octoverse import registry
-from octoverse.data import lerobot_writer
-from octoverse.data.lerobot import LeRobotSource
-from octoverse.data.lerobot_writer import LeRobotWriter
+from octoverse.data.lerobot import writer as module
+from octoverse.data.lerobot.source import LeRobotSource
+from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.embodiment import Camera, Embodiment
 from octoverse.episode import Episode
 from octoverse.errors import BadData
@@ -115,7 +115,7 @@ def test_an_empty_instruction_is_absent_and_encoded_images_stay_as_they_are(tmp_
 def test_files_are_split_by_size_and_one_row_group_is_one_episode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lerobot_writer, "FLUSH_BYTES", 2_000_000)
+    monkeypatch.setattr(module, "FLUSH_BYTES", 2_000_000)
     episodes = [made(seed=seed, steps=20) for seed in range(7)]
     with LeRobotWriter(tmp_path, ARM) as writer:
         for episode in episodes:

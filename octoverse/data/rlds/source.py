@@ -13,9 +13,9 @@ import fsspec
 import msgspec
 import numpy as np
 
-from octoverse.data import tfrecord
-from octoverse.data.bridge import BRIDGE
-from octoverse.data.example import Values, parse
+from octoverse.data.oxe.bridge_dataset import BRIDGE
+from octoverse.data.rlds import tfrecord
+from octoverse.data.rlds.example import Values, parse
 from octoverse.data.source import body_of, check_index
 from octoverse.data.standard import Standard, Taken
 from octoverse.embodiment import Camera, Embodiment
@@ -174,7 +174,7 @@ class RldsSource:
         for path, _ in self._shards:
             system, plain = fsspec.core.url_to_fs(path)
             sizes.append(system.size(plain))
-        told = [self._info, self.split, sizes, self._declared]
+        told = [self._info, self.split, sizes, self._declared.told]
         return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
     def _json(self, name: str) -> Any:

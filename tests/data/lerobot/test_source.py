@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from octoverse import registry
-from octoverse.data.lerobot import LeRobotSource
-from octoverse.data.lerobot_writer import LeRobotWriter
+from octoverse.data.lerobot.source import LeRobotSource
+from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.data.source import Source
 from octoverse.episode import Episode
 from octoverse.errors import BadData

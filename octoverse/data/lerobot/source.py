@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from octoverse import registry
-from octoverse.data import lerobot_format as form
+from octoverse.data.lerobot import format as form
 from octoverse.data.source import check_index
 from octoverse.embodiment import Embodiment, differences
 from octoverse.episode import Episode

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from octoverse.data import lerobot_format as form
+from octoverse.data.lerobot import format as form
 
 
 def _type(feature: form.Feature) -> pa.DataType:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoverse.data.example import parse
+from octoverse.data.rlds.example import parse
 from octoverse.errors import BadData
 
 Serialise = Callable[[Mapping[str, Any]], bytes]

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from octoverse.data import lerobot_format as form
-from octoverse.data import lerobot_parquet as parquet
 from octoverse.data import png
-from octoverse.data.lerobot_stats import Totals, episode_stats
+from octoverse.data.lerobot import format as form
+from octoverse.data.lerobot import parquet
+from octoverse.data.lerobot.stats import Totals, episode_stats
 from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction, differences
 from octoverse.episode import Episode
 from octoverse.errors import BadData
@@ -182,7 +182,7 @@ class LeRobotWriter:
         )
 
     def _reopen(self) -> None:
-        from octoverse.data.lerobot import LeRobotSource
+        from octoverse.data.lerobot.source import LeRobotSource
 
         source = LeRobotSource(folder=self.folder)
         found = differences(self.body, source.description.body)

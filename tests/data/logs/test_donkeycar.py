@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from octoverse.data.donkeycar import DonkeycarSource, pedals
+from octoverse.data.logs.donkeycar import DonkeycarSource, pedals
 from octoverse.data.source import Source
 from octoverse.errors import BadConfig, BadData
 from octoverse.preprocess import decode

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octoverse.data import tfrecord
-from octoverse.data.rlds import RldsSource
+from octoverse.data.rlds import tfrecord
+from octoverse.data.rlds.source import RldsSource
 from octoverse.data.source import Source
 from octoverse.data.standard import Standard, Taken
 from octoverse.errors import BadData, UnknownName
