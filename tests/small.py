@@ -15,8 +15,8 @@ from octoverse.config import (
     TokenizerUse,
     WindowConfig,
 )
-from octoverse.data.mixture import Weighted
 from octoverse.data.source import check_index
+from octoverse.data.weighted import Weighted
 from octoverse.data.windows import StackedWindows
 from octoverse.embodiment import Camera, EgoHistory, Embodiment, Instruction, PathGroup, State
 from octoverse.embodiments.road_car import ROAD_CAR

@@ -13,8 +13,8 @@ from tyro.conf import arg
 
 from octoverse import checkpoint, registry
 from octoverse.cli.data import open_folder
-from octoverse.data.mixture import Weighted
 from octoverse.data.source import body_of
+from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig
 from octoverse.policy import Policy

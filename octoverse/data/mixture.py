@@ -3,26 +3,18 @@
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from octoverse.data.ready import EpisodeCache, ReadyEpisode, stack
-from octoverse.data.source import Source, body_of
+from octoverse.data.source import body_of
+from octoverse.data.weighted import Weighted
 from octoverse.data.windows import StackedWindows, WindowSpec
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig, BadData
 from octoverse.preprocess import Preprocess
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weighted:
-    """One source and how often it is drawn; only the ratios of weights matter."""
-
-    source: Source
-    weight: float = 1.0
 
 
 class MixtureState(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +65,8 @@ class Mixture:
         augment: bool = True,
         prefetch: int = 0,
     ) -> None:
-        if not sources or min(entry.weight for entry in sources) <= 0:
-            raise BadConfig("A mixture needs at least one source, each with a weight above 0.")
+        if not sources:
+            raise BadConfig("A mixture needs at least one source, got none.")
         if batch_size < 1 or not 0 <= rank < world:
             raise BadConfig(
                 "batch_size must be at least 1 and rank below world, got "

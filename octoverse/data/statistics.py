@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from octoverse.accumulate import Accumulator, combine
-from octoverse.data.mixture import Weighted
 from octoverse.data.source import Source, body_of
+from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment, NumericStream
 from octoverse.errors import BadData
 from octoverse.normalize import BodyStatistics

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
 from octoverse.data.lerobot.source import LeRobotSource
-from octoverse.data.mixture import Weighted
+from octoverse.data.weighted import Weighted
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
 from octoverse.tokenizers.ego_history import EgoHistoryTokenizerConfig

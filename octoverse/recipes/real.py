@@ -10,8 +10,8 @@ from pathlib import Path
 
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
 from octoverse.data.logs.donkeycar import DonkeycarSource
-from octoverse.data.mixture import Weighted
 from octoverse.data.rlds.source import RldsSource
+from octoverse.data.weighted import Weighted
 from octoverse.preprocess import Augmentation, PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
 from octoverse.tokenizers.image import ImageTokenizerConfig

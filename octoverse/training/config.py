@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from octoverse.config import PolicyConfig
-from octoverse.data.mixture import Weighted
+from octoverse.data.weighted import Weighted
 
 
 @dataclass(frozen=True, kw_only=True)

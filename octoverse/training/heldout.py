@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
-from octoverse.data.mixture import Weighted
 from octoverse.data.source import body_of
+from octoverse.data.weighted import Weighted
 from octoverse.data.windows import cut
 from octoverse.errors import BadData
 from octoverse.policy import Policy

@@ -7,8 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from octoverse.data.mixture import Mixture, MixtureState, Weighted
+from octoverse.data.mixture import Mixture, MixtureState
 from octoverse.data.source import Source, check_index
+from octoverse.data.weighted import Weighted
 from octoverse.data.windows import StackedWindows, WindowSpec, cut
 from octoverse.episode import Episode
 from octoverse.errors import BadConfig, BadData

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octoverse.data.mixture import Weighted
 from octoverse.data.statistics import body_statistics, statistics_of
+from octoverse.data.weighted import Weighted
 from octoverse.episode import Episode
 from octoverse.errors import BadData
 

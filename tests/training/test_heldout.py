@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from octoverse.data.mixture import Weighted
+from octoverse.data.weighted import Weighted
 from octoverse.episode import Episode, Observation
 from octoverse.errors import BadData
 from octoverse.training.heldout import held_out_report

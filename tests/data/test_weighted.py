@@ -1,0 +1,55 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from octoverse.data.weighted import Weighted, weigh
+from octoverse.episode import Episode
+from octoverse.errors import BadConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sized:
+    sizes: tuple[int, ...]
+    name: str = "sized"
+    embodiment: str = "rc_car"
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def lengths(self) -> np.ndarray:
+        return np.array(self.sizes)
+
+    def fingerprint(self) -> str:
+        return str(self.sizes)
+
+    def episode(self, index: int) -> Episode:
+        raise AssertionError("nothing is to be read")
+
+
+LONG, SHORT = Sized(sizes=(90, 10)), Sized(sizes=(5, 5, 5, 5, 5))
+
+
+def test_every_frame_or_every_episode_counts_alike() -> None:
+    assert [entry.weight for entry in weigh([LONG, SHORT], "frames")] == [100, 25]
+    assert [entry.weight for entry in weigh([LONG, SHORT], "episodes")] == [2, 5]
+
+
+def test_factors_multiply_what_the_size_says() -> None:
+    assert [entry.weight for entry in weigh([LONG, SHORT], "frames", [0.1, 2.0])] == [10, 50]
+
+
+def test_long_episodes_are_cut_to_their_share() -> None:
+    assert Weighted(source=LONG, per_episode=20).lengths().tolist() == [20, 10]
+    assert Weighted(source=LONG).lengths().tolist() == [90, 10]
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_is_no_share_is_refused(weight: float) -> None:
+    with pytest.raises(BadConfig, match="weight of 'sized' must be above 0 and finite, got"):
+        Weighted(source=LONG, weight=weight)
+
+
+def test_no_step_of_an_episode_is_refused() -> None:
+    with pytest.raises(BadConfig, match="per_episode of 'sized' must be at least 1, got 0"):
+        Weighted(source=LONG, per_episode=0)
