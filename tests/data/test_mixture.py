@@ -239,7 +239,7 @@ def test_a_fault_while_reading_reaches_the_caller(prefetch: int) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(BadConfig, match="at least one source, each with a weight above 0"):
+    with pytest.raises(BadConfig, match="at least one source, got none"):
         Mixture([], WindowSpec(), SMALL, batch_size=1)
     with (
         pytest.raises(BadConfig, match="rank below world, got 4, 2 and 2"),
