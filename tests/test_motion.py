@@ -218,3 +218,101 @@ def test_average_displacement_is_the_mean_distance_up_to_its_horizon() -> None:
 def test_a_horizon_beyond_the_prediction_is_refused() -> None:
     with pytest.raises(ValueError, match="3 s at 10 Hz are 30 rows, got 29"):
         motion.average_displacement(np.zeros((30, 3)), np.zeros((29, 3)), 10.0, 3.0)
+
+
+def _drive(seconds: float, dt: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """Speed up, brake and turn both ways, smoothly: poses (t + 1, 3) and speeds (t + 1,)."""
+    steps = round(seconds / dt)
+    fine, middle = 100, (np.arange(steps * 100) + 0.5) * dt / 100
+    acceleration = 1.0 * np.sin(0.5 * middle)
+    curvature = 0.02 * np.sin(0.5 * middle + 0.5)
+    path, speed = motion.roll_out(np.array(8.0), acceleration, curvature, dt / fine)
+    start = np.zeros((1, 3))
+    return (
+        np.concatenate([start, path])[::fine],
+        np.concatenate([[8.0], speed])[::fine],
+    )
+
+
+def _round_trip(noise: float = 0.0, seed: int = 0) -> tuple[float, np.ndarray, np.ndarray]:
+    """Fit 64 steps after 16 of history, seen with noise [m]; error [m] of their roll-out."""
+    poses, rng = _drive(8.0)[0], np.random.default_rng(seed)
+    seen = motion.relative(poses[16], poses)
+    seen[:, :2] += rng.normal(0, noise, (81, 2)) * (np.arange(81) != 16)[:, None]
+    speed = motion.fit_speed(seen[:17], 0.1)
+    acceleration, curvature = motion.fit_unicycle(seen[17:], speed, 0.1)
+    again, _ = motion.roll_out(speed, acceleration, curvature, 0.1)
+    true = motion.relative(poses[16], poses[17:])
+    return float(motion.average_displacement(again, true, 10.0, 6.4)), acceleration, curvature
+
+
+def test_a_fitted_unicycle_drives_the_path_within_three_millimetres() -> None:
+    poses, speeds = _drive(8.0)
+    error, acceleration, curvature = _round_trip()
+    assert error < 3e-3
+    time = (np.arange(16, 80) + 0.5) * 0.1
+    np.testing.assert_allclose(acceleration, 1.0 * np.sin(0.5 * time), atol=0.1)
+    np.testing.assert_allclose(curvature, 0.02 * np.sin(0.5 * time + 0.5), atol=0.002)
+    found = motion.fit_speed(motion.relative(poses[16], poses[:17]), 0.1)
+    assert found == pytest.approx(speeds[16], abs=0.05)
+
+
+def test_three_centimetres_of_noise_cost_two_to_four() -> None:
+    errors, accelerations, curvatures = zip(*(_round_trip(0.03, i) for i in range(40)), strict=True)
+    assert 0.02 < np.mean(errors) < 0.04
+    assert np.abs(curvatures).max() < 0.33
+    # Noise makes accelerations jump: a few are beyond what any label may be, and are left out.
+    assert (np.abs(accelerations) < 10).mean() > 0.99
+
+
+def test_what_stands_still_has_no_acceleration_and_no_curvature() -> None:
+    still = np.zeros((16, 3))
+    speed = motion.fit_speed(still, 0.1)
+    acceleration, curvature = motion.fit_unicycle(still, speed, 0.1)
+    np.testing.assert_allclose([speed, *acceleration, *curvature], 0, atol=1e-9)
+
+
+@given(st.floats(-20, 20), st.floats(-0.1, 0.1))
+def test_a_steady_turn_ahead_or_in_reverse_is_found(speed: float, curvature: float) -> None:
+    path, _ = motion.roll_out(np.array(speed), np.zeros(46), np.full(46, curvature), 0.1)
+    poses = np.concatenate([np.zeros((1, 3)), path])
+    here = poses[16]
+    found = motion.fit_speed(motion.relative(here, poses[:17]), 0.1)
+    assert found == pytest.approx(speed, abs=0.01 + 0.01 * abs(speed))
+    a, k = motion.fit_unicycle(motion.relative(here, poses[17:]), found, 0.1)
+    again, _ = motion.roll_out(found, a, k, 0.1)
+    expected = motion.relative(here, poses[17:])
+    assert motion.average_displacement(again, expected, 10.0, 3.0) < 0.02
+
+
+def test_fits_of_a_batch_are_those_of_its_parts() -> None:
+    poses, _ = _drive(8.0)
+    steps = np.arange(16, 48)
+    history = motion.relative(poses[steps, None], poses[steps[:, None] + np.arange(-16, 1)])
+    path = motion.relative(poses[steps, None], poses[steps[:, None] + np.arange(1, 33)])
+    speed = motion.fit_speed(history, 0.1)
+    together = motion.fit_unicycle(path, speed, 0.1)
+    assert speed.shape == (32,) and together[0].shape == together[1].shape == (32, 32)
+    for i in (0, 31):
+        assert motion.fit_speed(history[i], 0.1) == pytest.approx(speed[i], abs=1e-9)
+        alone = motion.fit_unicycle(path[i], speed[i], 0.1)
+        np.testing.assert_allclose(alone, [together[0][i], together[1][i]], atol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_path_of_a_few_steps_can_be_fitted(steps: int) -> None:
+    path, _ = motion.roll_out(np.array(9.0), np.zeros(steps), np.full(steps, 0.02), 0.1)
+    a, k = motion.fit_unicycle(path, np.array(9.0), 0.1)
+    again, _ = motion.roll_out(np.array(9.0), a, k, 0.1)
+    np.testing.assert_allclose(again[:, :2], path[:, :2], atol=0.01)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 2), (3,)])
+def test_only_a_path_can_be_fitted(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"must be \(..., steps, 3\) poses, got shape"):
+        motion.fit_unicycle(np.zeros(shape), np.array(0.0), 0.1)
+
+
+def test_a_path_with_nan_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs finite numbers"):
+        motion.fit_unicycle(np.full((4, 3), np.nan), np.array(0.0), 0.1)
