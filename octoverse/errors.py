@@ -52,10 +52,11 @@ class BadCheckpoint(OctoverseError):
 class MissingExtra(OctoverseError):
     """A feature needs a package that is not installed."""
 
-    def __init__(self, feature: str, package: str, extra: str) -> None:
+    def __init__(self, feature: str, package: str, extra: str = "", *, install: str = "") -> None:
+        command = install or f'pip install "octoverse[{extra}]"'
         super().__init__(
             f"{feature} needs the package '{package}', which is not installed. "
-            f'Install it with: pip install "octoverse[{extra}]"'
+            f"Install it with: {command}"
         )
 
 

@@ -25,6 +25,14 @@ Kinds are numpy's types (float32, float64, int32, uint8, bool, ...), text, jpeg 
 for a feature with a number of values of its own at every step. What does not start with steps/
 is one value for the episode.
 """
+BRIDGE: Spec = {
+    **{f"steps/observation/image_{i}": ("jpeg", (16, 16, 3)) for i in range(3)},
+    "steps/observation/state": ("float32", (7,)),
+    "steps/action": ("float32", (7,)),
+    "steps/language_instruction": ("text", ()),
+    "steps/is_first": ("bool", ()),
+    "steps/is_last": ("bool", ()),
+}
 
 
 @pytest.fixture(scope="session")
@@ -46,16 +54,16 @@ def serialise() -> Callable[[Mapping[str, Feature]], bytes]:
 
 @pytest.fixture(scope="session")
 def write_rlds() -> Callable[..., Path]:
-    """Writes a small Bridge-like TFDS folder."""
+    """Writes a small TFDS folder as Bridge's is; features are changed without the metadata."""
 
     def write(folder: Path, lengths: tuple[int, ...] = (3, 5), **changed: Any) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         episodes = [_example(bridge_episode(n, i) | changed) for i, n in enumerate(lengths)]
-        name = f"small-train.tfrecord-00000-of-{1:05d}"
+        name = f"bridge_dataset-train.tfrecord-00000-of-{1:05d}"
         (folder / name).write_bytes(b"".join(_record(episode) for episode in episodes))
-        split = {"name": "train", "shardLengths": [str(len(lengths))]}
-        info = {"name": "small", "fileFormat": "tfrecord", "splits": [split]}
-        (folder / "dataset_info.json").write_text(json.dumps(info))
+        told = _told_info("bridge_dataset", [_told_split("train", [len(lengths)])])
+        (folder / "dataset_info.json").write_text(json.dumps(told))
+        (folder / "features.json").write_text(json.dumps(_told_features(BRIDGE)))
         return folder
 
     return write
@@ -91,16 +99,10 @@ def write_tfds() -> Callable[..., Path]:
             parts = [_record(_example(_stored(spec, one))) for one in episodes[start:stop]]
             path.write_bytes(b"".join(parts))
         told = folder / "dataset_info.json"
-        info = json.loads(told.read_text()) if told.exists() else {"splits": []}
-        made = {
-            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-            "name": split,
-            "numBytes": str(sum(path.stat().st_size for path in folder.glob(f"{name}-{split}.*"))),
-            "shardLengths": [str(count) for count in np.diff(edges)],
-        }
-        info |= {"name": name, "version": "1.0.0", "fileFormat": "tfrecord"}
-        info["splits"] = [s for s in info["splits"] if s["name"] != split] + [made]
-        told.write_text(json.dumps(info))
+        others = json.loads(told.read_text())["splits"] if told.exists() else []
+        splits = [other for other in others if other["name"] != split]
+        splits.append(_told_split(split, np.diff(edges).tolist()))
+        told.write_text(json.dumps(_told_info(name, splits)))
         (folder / "features.json").write_text(json.dumps(_told_features(spec)))
         return folder
 
@@ -165,6 +167,19 @@ def _encoded(kind: str, value: Any) -> bytes:
         return file.getvalue()
 
 
+def _told_info(name: str, splits: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": name, "version": "1.0.0", "fileFormat": "tfrecord", "splits": splits}
+
+
+def _told_split(name: str, lengths: list[int]) -> dict[str, Any]:
+    return {
+        "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        "name": name,
+        "numBytes": "1",
+        "shardLengths": [str(count) for count in lengths],
+    }
+
+
 def _told_features(spec: Spec) -> dict[str, Any]:
     """features.json of a spec."""
     tree: dict[str, Any] = {}
@@ -220,7 +235,7 @@ def bridge_episode(steps: int, seed: int) -> dict[str, Feature]:
         "steps/observation/state": rng.normal(size=7 * steps).astype(np.float32),
         "steps/action": rng.normal(size=7 * steps).astype(np.float32),
         "steps/language_instruction": [b"lift the lid"] * steps,
-        "steps/is_first": [1] + [0] * (steps - 1),
+        "steps/is_first": ([1] + [0] * steps)[:steps],
         "steps/is_last": [0] * steps,
     }
 

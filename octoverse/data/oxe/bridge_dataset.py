@@ -4,6 +4,8 @@ Its conventions are ours already: metres and radians in the robot's base frame, 
 Source: Walke et al., "BridgeData V2", 2023; rail-berkeley/bridge_data_v2, the RLDS conversion.
 """
 
+from octoverse.data.dataset import DataSet
+from octoverse.data.rlds.declared import OpenRlds
 from octoverse.data.standard import Standard, Taken
 
 BRIDGE = Standard(
@@ -21,4 +23,13 @@ BRIDGE = Standard(
     instruction={"instruction": "steps/language_instruction"},
     # image_3 is black throughout, and has_image_* says False of good images.
     black_is_absent=("secondary", "tertiary"),
+)
+
+DATA = DataSet(
+    name="oxe/bridge_dataset",
+    embodiment="widowx",
+    open=OpenRlds(standard=BRIDGE),
+    folder="bridge_dataset/1.0.0",
+    splits=("train", "val"),
+    about="BridgeData V2: WidowX 250, 5 Hz, toy kitchens and tables; CC BY 4.0",
 )

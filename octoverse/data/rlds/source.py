@@ -4,29 +4,31 @@ Source: google-research/rlds, "Dataset Format"; tensorflow/datasets, "Format spe
 """
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import msgspec
 import numpy as np
 
-from octoverse.data.oxe.bridge_dataset import BRIDGE
-from octoverse.data.rlds import tfrecord
-from octoverse.data.rlds.example import Values, parse
-from octoverse.data.source import body_of, check_index
-from octoverse.data.standard import Standard, Taken
-from octoverse.embodiment import Camera, Embodiment
+from octoverse import registry
+from octoverse.data.rlds import address
+from octoverse.data.rlds.black import is_black
+from octoverse.data.rlds.declared import standard_of
+from octoverse.data.rlds.facts import Facts, read_facts
+from octoverse.data.rlds.kept import Kept
+from octoverse.data.rlds.native import Records
+from octoverse.data.rlds.standardise import check_declaration, standardise, taken_names
+from octoverse.data.source import check_index
+from octoverse.data.standard import Standard
+from octoverse.embodiment import Embodiment
 from octoverse.episode import Episode
-from octoverse.errors import BadData, UnknownName
-from octoverse.preprocess import decode
+from octoverse.errors import BadData
 
-_STANDARDS = {"widowx": BRIDGE}
-_STEP_COUNT = "steps/is_first"
-"""Every RLDS episode has it, one per step."""
-_LAST = "steps/is_last"
+_EPISODES = Kept(64 << 20)
+"""Episodes that this process has opened, without their images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,195 +41,133 @@ class RldsSource:
     folder: Path | str
     """Holds dataset_info.json, features.json and the shards; any address that fsspec opens."""
     split: str = "train"
-    embodiment: str = "widowx"
+    """Or a part of one by whole episodes, such as train[:90%] and train[90%:]."""
     label: str = ""
     """How mixtures call it; the data set's name and split unless given."""
     standard: Standard | None = None
-    """How its features become the body's; the built-in one for the embodiment unless given."""
+    """How its features become the body's; the declared one of the data set's name unless given."""
+    cache: Path | str | None = None
+    """A folder where the places and lengths of episodes are kept; nothing is written without."""
 
     @property
     def name(self) -> str:
         """How mixtures and reports call it."""
-        return self.label or f"{self._info['name']}/{self.split}"
+        return self.label or f"{self._facts.name}/{self.split}"
+
+    @property
+    def embodiment(self) -> str:
+        """Name of the body that it was recorded with."""
+        return self._declared.embodiment
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(part.take for part in self._facts.parts)
 
     def lengths(self) -> np.ndarray:
-        """Steps of every episode, int64 (episodes,); reads every record once."""
-        return self._lengths.copy()
+        """Steps of every episode, int64 (episodes,); reads and checks every record once."""
+        empty = np.flatnonzero(self._records.steps == 0)
+        if len(empty):
+            raise self._no_steps(int(empty[0]))
+        return self._records.steps.copy()
 
     def fingerprint(self) -> str:
         """Hash of the metadata, the shards' sizes and the declaration."""
         return self._fingerprint
 
     def episode(self, index: int) -> Episode:
-        """Read one episode.
+        """Read one episode's numbers; an image is read when it is indexed.
 
         Raises:
             BadData: if its record is damaged or lacks what the declaration names.
         """
         check_index(self, index)
-        path, offset = self._places[index]
-        where = f"{path}, record at byte {offset}"
-        features = self._parse(path, offset)
-        count, body, declared = self._count(features, where), self._body, self._declared
-        observation: dict[str, Any] = {}
-        observation_valid: dict[str, np.ndarray] = {}
-        for name, taken in declared.observation.items():
-            if isinstance(body.observation[name], Camera):
-                images = self._bytes(features, taken.feature, count, where)
-                if name not in declared.black_is_absent or decode(images[0]).any():
-                    observation[name] = images
-            else:
-                observation[name] = self._numbers(features, taken, count, where)
-        for name, feature in declared.instruction.items():
-            words = [w.decode() for w in self._bytes(features, feature, count, where)]
-            observation[name] = words
-            said = np.array([bool(word) for word in words])
-            if not said.all():
-                observation_valid[name] = said
-        last = np.asarray(features.get(_LAST, np.zeros(count)), bool)
-        masks = {name: ~last for name in declared.action} if last.any() else {}
+        found: Episode | None = _EPISODES.get((self._key, index))
+        if found is None:
+            found = self._open(index)
+            _EPISODES.put((self._key, index), found, _size(found))
+        return found
+
+    def _open(self, index: int) -> Episode:
+        records, steps = self._records, int(self._records.steps[index])
+        if not steps:
+            raise self._no_steps(index)
+        parts = standardise(
+            records.record(index, self._wanted),
+            self._facts.features,
+            self._declared,
+            self._body,
+            steps,
+            f"{records.where(index)} (episode {index} of {self.split})",
+            partial(records.lazy, index),
+        )
+        for name in self._declared.black_is_absent:
+            if name in parts["observation"] and is_black(parts["observation"][name][0]):
+                del parts["observation"][name]
+        for values in [*parts["observation"].values(), *parts["action"].values()]:
+            if isinstance(values, np.ndarray):
+                values.flags.writeable = False
+        times_ns = np.round(np.arange(steps) * (1e9 / self._body.control_hz)).astype(np.int64)
         return Episode(
             embodiment=self.embodiment,
             source=self.name,
             key=f"{self.split}/{index}",
-            times_ns=np.round(np.arange(count) * (1e9 / body.control_hz)).astype(np.int64),
-            observation=observation,
-            action={
-                name: self._numbers(features, taken, count, where)
-                for name, taken in declared.action.items()
-            },
-            observation_valid=observation_valid,
-            action_valid=masks,
+            times_ns=times_ns,
+            **parts,
         )
+
+    def _no_steps(self, index: int) -> BadData:
+        return BadData(
+            f"{self._records.where(index)} (episode {index} of {self.split}): expected at least "
+            "one step, got none. Prepare the data set again without this episode, or leave it out "
+            "with a slice of the split."
+        )
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return read_facts(str(self.folder), self.split)
+
+    @cached_property
+    def _records(self) -> Records:
+        cache = None if self.cache is None else Path(self.cache)
+        return Records.find(self._facts.parts, self._facts.metadata, cache)
 
     @cached_property
     def _declared(self) -> Standard:
-        if self.standard is None and self.embodiment not in _STANDARDS:
-            raise UnknownName("built-in RLDS declaration", self.embodiment, _STANDARDS)
-        return self.standard or _STANDARDS[self.embodiment]
+        return self.standard or standard_of(self._facts.name)
 
     @cached_property
     def _body(self) -> Embodiment:
-        return body_of(self)
+        body: Embodiment = registry.load("embodiment", self._declared.embodiment)
+        check_declaration(self._declared, body, self._facts.features, str(self.folder))
+        return body
 
     @cached_property
-    def _info(self) -> dict[str, Any]:
-        return self._json("dataset_info.json")
-
-    @cached_property
-    def _shards(self) -> list[tuple[str, int]]:
-        """Address and count of episodes of every shard of the split."""
-        splits = {split["name"]: split for split in self._info["splits"]}
-        if self.split not in splits:
-            raise UnknownName(f"split of '{self.folder}'", self.split, splits)
-        counts = [int(count) for count in splits[self.split].get("shardLengths", [])]
-        known = {
-            "DATASET": self._info["name"],
-            "SPLIT": self.split,
-            "FILEFORMAT": self._info.get("fileFormat", "tfrecord"),
-        }
-        if known["FILEFORMAT"] != "tfrecord":
-            raise BadData(
-                f"{self.folder}: expected tfrecord shards, got {known['FILEFORMAT']}. "
-                "Prepare the data set again with file_format='tfrecord'."
-            )
-        template = splits[self.split].get("filepathTemplate") or (
-            "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
-        )
-        return [
-            (
-                f"{self.folder}/"
-                + template.format(**known, SHARD_X_OF_Y=f"{i:05d}-of-{len(counts):05d}"),
-                count,
-            )
-            for i, count in enumerate(counts)
-        ]
-
-    @cached_property
-    def _places(self) -> list[tuple[str, int]]:
-        """Shard and byte of every episode."""
-        found = []
-        for path, count in self._shards:
-            starts = tfrecord.offsets(path)
-            if len(starts) != count:
-                raise BadData(
-                    f"{path}: expected {count} episodes (dataset_info.json), got {len(starts)}. "
-                    "The file was cut short or belongs to another version; fetch it again."
-                )
-            found += [(path, start) for start in starts]
-        return found
-
-    @cached_property
-    def _lengths(self) -> np.ndarray:
-        counts = [
-            self._count(self._parse(path, offset), f"{path}, record at byte {offset}")
-            for path, offset in self._places
-        ]
-        return np.array(counts, np.int64)
+    def _wanted(self) -> frozenset[str]:
+        # The body checks the declaration first.
+        _ = self._body
+        return taken_names(self._declared, self._facts.features)
 
     @cached_property
     def _fingerprint(self) -> str:
-        sizes = []
-        for path, _ in self._shards:
-            system, plain = fsspec.core.url_to_fs(path)
-            sizes.append(system.size(plain))
-        told = [self._info, self.split, sizes, self._declared.told]
-        return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
+        parts = self._facts.parts
+        with ThreadPoolExecutor(8) as pool:
+            sizes = list(pool.map(lambda part: address.stamp(part.file)[0], parts))
+        cut = [(part.file.rpartition("/")[2], part.skip, part.take) for part in parts]
+        return _hash([self._facts.metadata, cut, sizes, self._declared.told])[:16]
 
-    def _json(self, name: str) -> Any:
-        path = f"{self.folder}/{name}"
-        try:
-            with fsspec.open(path, "rb") as file:
-                return msgspec.json.decode(file.read())
-        except FileNotFoundError as error:
-            raise BadData(
-                f"{self.folder}: expected a TFDS folder, found no {name}. "
-                "Give the folder of one version, such as bridge_dataset/1.0.0."
-            ) from error
-        except msgspec.DecodeError as error:
-            raise BadData(f"{path}: expected JSON, got: {error}. Fetch it again.") from error
+    @cached_property
+    def _key(self) -> str:
+        """Of what is kept in a process; unlike the fingerprint, it knows where the files lie."""
+        cut = [(part.file, part.skip, part.take) for part in self._facts.parts]
+        return _hash([cut, self._records.files, self.label, self.split, self._declared.told])
 
-    def _parse(self, path: str, offset: int) -> dict[str, Values]:
-        try:
-            return parse(tfrecord.read(path, offset))
-        except BadData as error:
-            if str(error).startswith(path):
-                raise
-            raise BadData(f"{path}, record at byte {offset}: {error}") from error
 
-    def _count(self, features: dict[str, Values], where: str) -> int:
-        if _STEP_COUNT not in features or not len(features[_STEP_COUNT]):
-            raise BadData(
-                f"{where}: expected an RLDS episode with {_STEP_COUNT}, got the features "
-                f"{', '.join(sorted(features)) or 'none'}."
-            )
-        return len(features[_STEP_COUNT])
+def _hash(told: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
 
-    def _get(self, features: dict[str, Values], name: str, where: str) -> Values:
-        if name not in features:
-            raise UnknownName(f"feature in {where},", name, features)
-        return features[name]
 
-    def _bytes(self, features: dict[str, Values], name: str, count: int, where: str) -> list[bytes]:
-        values = self._get(features, name, where)
-        if not isinstance(values, list) or len(values) != count:
-            raise BadData(
-                f"{where}, '{name}': expected {count} byte strings, got {len(values)} "
-                f"{'of them' if isinstance(values, list) else 'numbers'}."
-            )
-        return values
-
-    def _numbers(
-        self, features: dict[str, Values], taken: Taken, count: int, where: str
-    ) -> np.ndarray:
-        values = self._get(features, taken.feature, where)
-        if isinstance(values, list) or not values.size or values.size % count:
-            raise BadData(
-                f"{where}, '{taken.feature}': expected numbers for {count} steps, got "
-                f"{len(values)} values."
-            )
-        rows = values.reshape(count, -1)
-        return rows[:, taken.start : taken.stop].astype(np.float32, copy=False)
+def _size(episode: Episode) -> int:
+    """Bytes that an episode takes, about; its images stay in the file."""
+    found = 2000
+    for values in [*episode.observation.values(), *episode.action.values()]:
+        found += values.nbytes if isinstance(values, np.ndarray) else 16 * len(values)
+    return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoverse.data.rlds.example import parse
+from octoverse.data.rlds.example import Pieces, names, parse
 from octoverse.errors import BadData
 
 Serialise = Callable[[Mapping[str, Any]], bytes]
@@ -24,8 +24,22 @@ def test_every_kind_reads_back(
     got = parse(serialise(told))
     assert list(got["a"]) == numbers
     assert list(got["b"]) == floats
-    assert got["c"] == strings
+    assert list(got["c"]) == strings and got["c"][1:] == strings[1:]
     assert len(got["d"]) == 0
+
+
+def test_only_what_is_wanted_is_read(serialise: Serialise) -> None:
+    content = serialise({"a": [1], "b": [b"x", b"y" * 300]})
+    assert list(parse(content, ("b",))) == ["b"] and parse(content, ()) == {}
+    assert names(content) == ["a", "b"] and names(b"\x0b") == []
+
+
+def test_byte_strings_stay_where_they_are(serialise: Serialise) -> None:
+    content = serialise({"b": [b"x", b"y" * 300]})
+    pieces = parse(content)["b"]
+    assert isinstance(pieces, Pieces) and pieces.content is content
+    start, size = pieces.starts[1], pieces.sizes[1]
+    assert content[start : start + size] == b"y" * 300
 
 
 def test_numbers_that_are_not_packed_read_back() -> None:

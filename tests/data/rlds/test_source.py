@@ -20,7 +20,11 @@ Write = Callable[..., Path]
 def test_an_episode_is_in_the_conventions_of_widowx(tmp_path: Path, write_rlds: Write) -> None:
     source = RldsSource(folder=write_rlds(tmp_path))
     assert isinstance(source, Source)
-    assert (source.name, len(source), source.lengths().tolist()) == ("small/train", 2, [3, 5])
+    assert (source.name, len(source), source.lengths().tolist()) == (
+        "bridge_dataset/train",
+        2,
+        [3, 5],
+    )
     episode = source.episode(1)
     assert episode.embodiment == "widowx" and len(episode) == 5
     assert episode.times_ns.tolist() == [i * 200_000_000 for i in range(5)]
@@ -86,51 +90,126 @@ def test_an_unknown_split_names_those_there_are(tmp_path: Path, write_rlds: Writ
         len(RldsSource(folder=write_rlds(tmp_path), split="trian"))
 
 
-def test_an_embodiment_without_declaration_is_refused(tmp_path: Path, write_rlds: Write) -> None:
-    source = RldsSource(folder=write_rlds(tmp_path), embodiment="panda")
-    with pytest.raises(UnknownName, match=r"No built-in RLDS declaration named 'panda'"):
-        source.episode(0)
-
-
-def test_another_file_format_is_refused(tmp_path: Path, write_rlds: Write) -> None:
-    info = write_rlds(tmp_path) / "dataset_info.json"
-    info.write_text(info.read_text().replace('"tfrecord"', '"array_record"'))
-    with pytest.raises(BadData, match="expected tfrecord shards, got array_record"):
-        len(RldsSource(folder=tmp_path))
-
-
 def test_a_shard_with_fewer_episodes_is_refused(tmp_path: Path, write_rlds: Write) -> None:
     info = write_rlds(tmp_path) / "dataset_info.json"
     info.write_text(info.read_text().replace('["2"]', '["3"]'))
-    with pytest.raises(BadData, match=r"expected 3 episodes \(dataset_info\.json\), got 2"):
-        len(RldsSource(folder=tmp_path))
+    words = r"00000-of-00001: expected 3 episodes \(dataset_info\.json\), got 2\. .*fetch it again"
+    with pytest.raises(BadData, match=words):
+        RldsSource(folder=tmp_path).lengths()
+    with pytest.raises(BadData, match=words):
+        RldsSource(folder=tmp_path).episode(0)
 
 
 def test_a_truncated_shard_is_refused(tmp_path: Path, write_rlds: Write) -> None:
     shard = next(write_rlds(tmp_path).glob("*.tfrecord-*"))
     shard.write_bytes(shard.read_bytes()[:-100])
-    with pytest.raises(BadData, match="cut short"):
-        len(RldsSource(folder=tmp_path))
+    with pytest.raises(BadData, match=r"00000-of-00001, record at byte \d+: .* cut short"):
+        RldsSource(folder=tmp_path).lengths()
+
+
+def test_a_shard_that_is_cut_short_later_is_refused(tmp_path: Path, write_rlds: Write) -> None:
+    source = RldsSource(folder=write_rlds(tmp_path))
+    assert len(source.lengths()) == 2
+    shard = next(tmp_path.glob("*.tfrecord-*"))
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(BadData, match=r"00000-of-00001: expected [\d,]+ bytes .* cut short"):
+        source.episode(1)
+
+
+def test_a_byte_that_flips_later_is_found_when_the_record_is_first_opened(
+    tmp_path: Path, write_rlds: Write
+) -> None:
+    source = RldsSource(folder=write_rlds(tmp_path))
+    assert len(source.lengths()) == 2
+    shard = next(tmp_path.glob("*.tfrecord-*"))
+    spoilt = bytearray(shard.read_bytes())
+    spoilt[-100] ^= 1
+    shard.write_bytes(spoilt)
+    source.episode(0)
+    with pytest.raises(BadData, match=r"record at byte \d+: the content .* fails its checksum"):
+        source.episode(1)
+
+
+def test_a_missing_shard_is_named(tmp_path: Path, write_rlds: Write) -> None:
+    next(write_rlds(tmp_path).glob("*.tfrecord-*")).unlink()
+    with pytest.raises(BadData, match=r"00000-of-00001: expected a TFRecord file, found none"):
+        RldsSource(folder=tmp_path).lengths()
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path, write_rlds: Write) -> None:
+    next(write_rlds(tmp_path).glob("*.tfrecord-*")).write_text("this is some text, no records")
+    with pytest.raises(BadData, match=r"00000-of-00001, byte 0: .* not a TFRecord file"):
+        RldsSource(folder=tmp_path).lengths()
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"steps/is_first": []}, r"record at byte 0: expected an RLDS episode with steps/is_first"),
-        ({"steps/action": np.zeros(8)}, r"'steps/action': expected numbers for 3 steps, got 8"),
-        ({"steps/action": [b"a"] * 3}, r"'steps/action': expected numbers for 3 steps"),
+        (
+            {"steps/action": np.zeros(8)},
+            r"'steps/action': expected 3 x float32 \(7,\) \(features\.json\), "
+            "got 8 numbers of type float32",
+        ),
+        (
+            {"steps/action": [1] * 21},
+            r"'steps/action': expected 3 x float32 \(7,\) .*, got 21 numbers of type int64",
+        ),
+        ({"steps/action": [b"a"] * 3}, r"'steps/action': expected 3 x float32 .*, got 3 byte str"),
         (
             {"steps/observation/image_0": [b"a"] * 2},
-            r"'steps/observation/image_0': expected 3 byte strings, got 2 of them",
+            r"'steps/observation/image_0': expected 3 byte strings .*, got 2 byte strings",
+        ),
+        (
+            {"steps/language_instruction": [b"\xff"] * 3},
+            r"'steps/language_instruction': expected text in UTF-8, got",
+        ),
+        (
+            {"steps/action": np.where(np.arange(21) == 10, np.nan, 0)},
+            r"'arm', step 1, number 3 \(droll\): expected a finite number, got nan",
+        ),
+        (
+            {"steps/observation/state": np.where(np.arange(21) == 20, np.inf, 0)},
+            r"'tool', step 2, number 6 \(opening\): expected a finite number, got inf",
         ),
     ],
 )
-def test_an_episode_that_does_not_fit_is_refused(
+def test_an_episode_that_does_not_fit_is_named_with_file_and_place(
     tmp_path: Path, write_rlds: Write, changed: dict[str, Any], words: str
 ) -> None:
     source = RldsSource(folder=write_rlds(tmp_path, (3,), **changed))
-    with pytest.raises(BadData, match=words):
+    place = r"00000-of-00001, record at byte 0 \(episode 0 of train\), "
+    with pytest.raises(BadData, match=place + words):
         source.episode(0)
+
+
+def test_a_missing_feature_is_named_with_the_file(
+    tmp_path: Path,
+    write_rlds: Write,
+    write_records: Callable[[Path, list[bytes]], str],
+    serialise: Callable[[dict[str, Any]], bytes],
+) -> None:
+    shard = next(write_rlds(tmp_path, (1,)).glob("*.tfrecord-*"))
+    write_records(shard, [serialise({"steps/is_first": [1], "steps/action": np.zeros(7)})])
+    words = r"00000-of-00001, record .*: expected the feature 'steps/observation/image_0'"
+    with pytest.raises(BadData, match=words):
+        RldsSource(folder=tmp_path).episode(0)
+
+
+def test_an_action_that_is_masked_need_not_be_finite(tmp_path: Path, write_rlds: Write) -> None:
+    undefined = np.where(np.arange(21) >= 14, np.nan, 0)
+    changed = {"steps/is_last": [0, 0, 1], "steps/action": undefined}
+    episode = RldsSource(folder=write_rlds(tmp_path, (3,), **changed)).episode(0)
+    assert episode.action_valid["gripper"].tolist() == [True, True, False]
+
+
+def test_an_episode_without_steps_is_named(tmp_path: Path, write_rlds: Write) -> None:
+    write_rlds(tmp_path, (3, 0, 4))
+    words = r"record at byte \d+ \(episode 1 of train\): expected at least one step, got none"
+    with pytest.raises(BadData, match=words):
+        RldsSource(folder=tmp_path).lengths()
+    with pytest.raises(BadData, match=words):
+        RldsSource(folder=tmp_path).episode(1)
+    assert RldsSource(folder=tmp_path, split="train[:1]+train[2:]").lengths().tolist() == [3, 4]
 
 
 def test_a_declared_feature_that_is_missing_is_named(tmp_path: Path, write_rlds: Write) -> None:
@@ -147,7 +226,7 @@ def test_a_record_that_is_no_example_is_named(
     shard = next(write_rlds(tmp_path).glob("*.tfrecord-*"))
     write_records(shard, [b"\x0b", b"\x0b"])
     with pytest.raises(BadData, match=r"record at byte 0: Expected a tf\.train\.Example"):
-        RldsSource(folder=tmp_path).episode(0)
+        RldsSource(folder=tmp_path).lengths()
 
 
 def test_bridge_reads_as_tensorflow_datasets_reads_it(real_data: Callable[[str], Path]) -> None:

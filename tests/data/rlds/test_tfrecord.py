@@ -17,7 +17,6 @@ def test_records_read_back(
 ) -> None:
     path = write_records(tmp_path_factory.mktemp("records") / "file", contents)
     assert list(tfrecord.records(path)) == contents
-    assert [tfrecord.read(path, at) for at in tfrecord.offsets(path)] == contents
 
 
 @given(place=st.integers(0, 2 * 16 + 3 + 40 - 1), bit=st.integers(0, 7))
@@ -42,17 +41,29 @@ def test_a_cut_file_is_named_with_the_place(
     start = 0 if kept < 19 else 19
     words = rf"file, record at byte {start}: expected \d+ bytes, got {kept - start}\. .*cut short"
     with pytest.raises(BadData, match=words):
-        tfrecord.offsets(path)
-    with pytest.raises(BadData, match=words):
         list(tfrecord.records(path))
+
+
+def test_one_record_is_checked_unless_told(tmp_path: Path, write_records: Write) -> None:
+    write_records(tmp_path / "file", [b"abc", b"x" * 40])
+    record = bytearray((tmp_path / "file").read_bytes()[19:])
+    assert tfrecord.content_of(memoryview(record), "file", 19) == b"x" * 40
+    record[21] ^= 1
+    with pytest.raises(BadData, match=r"file, record at byte 19: the content of 40 bytes fails"):
+        tfrecord.content_of(memoryview(record), "file", 19)
+    assert tfrecord.content_of(memoryview(record), "file", 19, checked=False)[9] == ord("y")
+    with pytest.raises(BadData, match=r"byte 20: expected the start of a record"):
+        tfrecord.content_of(memoryview(record)[1:], "file", 20)
+    with pytest.raises(BadData, match=r"expected 39 bytes of content, got another length"):
+        tfrecord.content_of(memoryview(record)[:-1], "file", 19)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is not a record file at all")
     with pytest.raises(BadData, match="not a TFRecord file"):
-        tfrecord.offsets(str(tmp_path / "text"))
+        list(tfrecord.records(str(tmp_path / "text")))
     with pytest.raises(BadData, match="expected a TFRecord file, found none"):
-        tfrecord.offsets(str(tmp_path / "nothing"))
+        list(tfrecord.records(str(tmp_path / "nothing")))
 
 
 def test_any_address_of_fsspec_opens(tmp_path: Path, write_records: Write) -> None:
@@ -69,4 +80,4 @@ def test_a_file_that_tensorflow_wrote_passes_its_checksums(
 ) -> None:
     folder = real_data("bridge-octo-debug") / "bridge_dataset/1.0.0"
     path = str(folder / "bridge_dataset-train.tfrecord-00000-of-00001")
-    assert len(list(tfrecord.records(path))) == len(tfrecord.offsets(path)) == 15
+    assert len(list(tfrecord.records(path))) == 15
