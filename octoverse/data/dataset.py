@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from octoverse import registry
 from octoverse.data.source import Source
+from octoverse.data.standard import Standard
 from octoverse.errors import UnknownName
 
 
@@ -30,6 +31,8 @@ class DataSet:
     """The first is what is opened when none is named."""
     about: str = ""
     """One line: who made it, with what, under which licence."""
+    standard: Standard | None = None
+    """Where its features are one declaration for RLDS or LeRobot: that declaration."""
 
 
 def open_data(name: str, root: str, split: str = "") -> Source:

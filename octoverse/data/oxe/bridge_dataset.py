@@ -4,8 +4,9 @@ Its conventions are ours already: metres and radians in the robot's base frame, 
 Source: Walke et al., "BridgeData V2", 2023; rail-berkeley/bridge_data_v2, the RLDS conversion.
 """
 
+from octoverse import registry
 from octoverse.data.dataset import DataSet
-from octoverse.data.rlds.declared import OpenRlds
+from octoverse.data.source import Source
 from octoverse.data.standard import Standard, Taken
 
 BRIDGE = Standard(
@@ -25,11 +26,19 @@ BRIDGE = Standard(
     black_is_absent=("secondary", "tertiary"),
 )
 
+
+def open_bridge(folder: str, split: str) -> Source:
+    """Open the folder of one version."""
+    source: Source = registry.load("source", "rlds")(folder=folder, split=split, standard=BRIDGE)
+    return source
+
+
 DATA = DataSet(
     name="oxe/bridge_dataset",
     embodiment="widowx",
-    open=OpenRlds(standard=BRIDGE),
+    open=open_bridge,
     folder="bridge_dataset/1.0.0",
     splits=("train", "val"),
     about="BridgeData V2: WidowX 250, 5 Hz, toy kitchens and tables; CC BY 4.0",
+    standard=BRIDGE,
 )

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from octoverse import registry
+from octoverse.data.dataset import DataSet
 from octoverse.data.rlds import address
 from octoverse.data.rlds.black import is_black
-from octoverse.data.rlds.declared import standard_of
 from octoverse.data.rlds.facts import Facts, read_facts
 from octoverse.data.rlds.kept import Kept
 from octoverse.data.rlds.native import Records
@@ -25,8 +25,10 @@ from octoverse.data.source import check_index
 from octoverse.data.standard import Standard
 from octoverse.embodiment import Embodiment
 from octoverse.episode import Episode
-from octoverse.errors import BadData
+from octoverse.errors import BadConfig, BadData, UnknownName
 
+_PREFIX = "oxe/"
+"""Before a data set's name in TFDS, where it is registered."""
 _EPISODES = Kept(64 << 20)
 """Episodes that this process has opened, without their images."""
 
@@ -132,7 +134,7 @@ class RldsSource:
 
     @cached_property
     def _declared(self) -> Standard:
-        return self.standard or standard_of(self._facts.name)
+        return self.standard or _declared_as(self._facts.name)
 
     @cached_property
     def _body(self) -> Embodiment:
@@ -159,6 +161,18 @@ class RldsSource:
         """Of what is kept in a process; unlike the fingerprint, it knows where the files lie."""
         cut = [(part.file, part.skip, part.take) for part in self._facts.parts]
         return _hash([cut, self._records.files, self.label, self.split, self._declared.told])
+
+
+def _declared_as(name: str) -> Standard:
+    """The declaration of the data set that TFDS calls so: that of the data set oxe/name."""
+    entries = [entry for entry in registry.names("dataset") if entry.startswith(_PREFIX)]
+    known = [entry.removeprefix(_PREFIX) for entry in entries]
+    if name not in known:
+        raise UnknownName("RLDS data set that is declared", name, known)
+    declared: DataSet = registry.load("dataset", _PREFIX + name)
+    if declared.standard is None:
+        raise BadConfig(f"The data set '{declared.name}' has no standard; give it one.")
+    return declared.standard
 
 
 def _hash(told: Any) -> str:

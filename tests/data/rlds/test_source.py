@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from octoverse.data.dataset import open_data
 from octoverse.data.rlds import tfrecord
 from octoverse.data.rlds.source import RldsSource
 from octoverse.data.source import Source
@@ -257,3 +258,21 @@ def test_bridge_reads_as_tensorflow_datasets_reads_it(real_data: Callable[[str],
             assert np.abs(np.asarray(image).astype(int) - theirs).max() <= 3
         ours = decode(episode.observation["primary"][0]).astype(int)
         assert np.abs(ours - theirs).mean() < 2
+
+
+def test_a_data_set_is_declared_by_its_name(
+    tmp_path: Path, write_tfds: Write, tfds_episode: Callable[..., dict[str, Any]]
+) -> None:
+    spec = {"steps/action": ("float32", (7,)), "steps/is_first": ("bool", ())}
+    episodes = [tfds_episode(spec, 3)]
+    source = RldsSource(folder=write_tfds(tmp_path, spec, episodes, name="bridge_datasets"))
+    words = r"No RLDS data set that is declared named 'bridge_datasets'\. Did you mean 'bridge_d"
+    with pytest.raises(UnknownName, match=words):
+        source.episode(0)
+    assert source.name == "bridge_datasets/train" and source.lengths().tolist() == [3]
+
+
+def test_bridge_opens_by_name(real_data: Callable[[str], Path]) -> None:
+    source = open_data("oxe/bridge_dataset", str(real_data("bridge-octo-debug")), "val")
+    assert isinstance(source, RldsSource) and source.embodiment == "widowx"
+    assert source.lengths().tolist() == [10] * 5
