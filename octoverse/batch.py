@@ -1,7 +1,7 @@
 """Stacked samples of one body as tensors: what a policy is trained on and asked with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -119,11 +119,17 @@ def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
 
 def training_batch(body: Embodiment, stacked: StackedWindows, device: torch.device) -> Batch:
     """The tensors of stacked training samples."""
+    streams = {
+        name: stream_batch(body, name, values, stacked.valid[name], device)
+        for name, values in stacked.streams.items()
+    }
+    # Hidden values stay: tokens of them are read by nobody, and codecs may refer to them.
+    for name, hidden in stacked.hidden.items():
+        if hidden.any():
+            shown = torch.from_numpy(~hidden).to(device)
+            streams[name] = replace(streams[name], valid=streams[name].valid & shown[:, None])
     return Batch(
-        {
-            name: stream_batch(body, name, values, stacked.valid[name], device)
-            for name, values in stacked.streams.items()
-        },
+        streams,
         {name: torch.from_numpy(values).to(device) for name, values in stacked.action.items()},
         {name: torch.from_numpy(real).to(device) for name, real in stacked.action_valid.items()},
         torch.from_numpy(stacked.seeds).to(device),

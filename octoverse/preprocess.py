@@ -5,13 +5,15 @@ cannot drift apart.
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from octoverse.augmentation import Augmentation, Jitter
 from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction
 from octoverse.episode import Frame
 from octoverse.errors import BadData, UnknownName
@@ -24,6 +26,7 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos3": Image.Resampling.LANCZOS,
 }
+_BETWEEN = Image.Resampling.BILINEAR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,27 +36,6 @@ class ImageSize:
     role: str
     height: int
     width: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """How far training images are changed at random; all off by default."""
-
-    brightness: float = 0.0
-    """Largest change of every pixel, as a share of full white."""
-    contrast: float = 0.0
-    """Largest relative change of the distance from mid-grey."""
-    shift: int = 0
-    """Largest shift of the picture in pixels, each way; the border is repeated."""
-    steady: tuple[str, ...] = ()
-    """Camera roles that are never shifted: a few pixels can be centimetres for a precise grasp."""
-
-    def __post_init__(self) -> None:
-        if min(self.brightness, self.contrast, self.shift) < 0 or self.contrast >= 1:
-            raise ValueError(
-                "brightness and shift must be at least 0 and contrast in [0, 1), got "
-                f"{self.brightness}, {self.shift} and {self.contrast}."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +50,9 @@ class PreprocessConfig:
     filter: Filter = "area"
     """How images are resized; each averages over what it shrinks (no aliasing)."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    """Of training images whose camera role is not in `augmentations`."""
+    augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
+    """Camera roles that are changed in another way."""
 
     def __post_init__(self) -> None:
         named = [(s.height, s.width) for s in self.sizes]
@@ -132,31 +117,22 @@ class Preprocess:
                 found[name] = np.asarray(array, dtype=kind, order="C")
         return found
 
-    def augment(self, role: str, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Jitter one camera's window as a whole; for training only.
+    def jitter(self, role: str, rng: np.random.Generator) -> Jitter:
+        """Draw a change for a camera's images; for training only."""
+        config = self.config
+        return config.augmentations.get(role, config.augmentation).draw(role, rng)
 
-        Args:
-            role: The camera's role.
-            images: uint8 (t, h, w, 3).
-            rng: Decides the jitter; every call draws the same count of numbers.
+    def decoded(self, role: str, raw: bytes | np.ndarray) -> np.ndarray:
+        """Decode one image, and make it smaller where it is larger than what is wanted.
+
+        What is worth keeping of an image: `finished` makes the rest of the way.
 
         Returns:
-            uint8 (t, h, w, 3), a new array where anything is switched on.
-        """
-        settings = self.config.augmentation
-        light, contrast, down, right = rng.uniform(-1.0, 1.0, 4)
-        if settings.brightness or settings.contrast:
-            grey = np.arange(256, dtype=np.float32) - 127.5
-            grey *= 1.0 + contrast * settings.contrast
-            grey += 127.5 + 255.0 * light * settings.brightness
-            images = np.clip(np.rint(grey), 0, 255).astype(np.uint8)[images]
-        if settings.shift and role not in settings.steady:
-            rows = np.arange(images.shape[1]) + round(down * settings.shift)
-            columns = np.arange(images.shape[2]) + round(right * settings.shift)
-            images = images.take(rows, axis=1, mode="clip").take(columns, axis=2, mode="clip")
-        return images
+            uint8 (h, w, 3), RGB, of at most as many pixels as are wanted.
 
-    def _resize(self, role: str, raw: bytes | np.ndarray) -> np.ndarray:
+        Raises:
+            BadData: if it is no readable image.
+        """
         height, width = self.config.size(role)
         image = raw if isinstance(raw, np.ndarray) else decode(raw)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -164,9 +140,35 @@ class Preprocess:
                 f"Camera '{role}': expected uint8 (height, width, 3), got {image.dtype} "
                 f"{image.shape}. Convert to RGB from 0 to 255 before."
             )
-        if image.shape[:2] == (height, width):
-            return np.ascontiguousarray(image)
+        if image.shape[0] * image.shape[1] <= height * width:
+            return image
         return np.asarray(Image.fromarray(image).resize((width, height), self._filter))
+
+    def finished(self, role: str, image: np.ndarray, jitter: Jitter | None = None) -> np.ndarray:
+        """Bring a decoded image to its final size, changed where a jitter is given.
+
+        Returns:
+            uint8 (height, width, 3), contiguous.
+        """
+        height, width = self.config.size(role)
+        whole = jitter is None or jitter.box == (0.0, 0.0, 1.0, 1.0)
+        if jitter is not None:
+            image = jitter.colours(image)
+        if not whole or image.shape[:2] != (height, width):
+            picture, box = Image.fromarray(image), None
+            if jitter is not None and not whole:
+                wide, high = picture.size
+                x, y, right, bottom = jitter.box
+                box = (x * wide, y * high, right * wide, bottom * high)
+            # A crop lies between pixels, which "area" would enlarge to squares.
+            between = self._filter if whole or self.config.filter != "area" else _BETWEEN
+            image = np.asarray(picture.resize((width, height), between, box))
+        if jitter is not None:
+            image = jitter.moved(image)
+        return np.ascontiguousarray(image)
+
+    def _resize(self, role: str, raw: bytes | np.ndarray) -> np.ndarray:
+        return self.finished(role, self.decoded(role, raw))
 
 
 def decode(raw: bytes) -> np.ndarray:
@@ -184,7 +186,9 @@ def decode(raw: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(raw)) as image:
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (ValueError, OSError, SyntaxError) as error:
+        unknown = isinstance(error, UnidentifiedImageError)  # its words hold an address
+        why = "no known format" if unknown else error
         raise BadData(
             f"Expected an encoded image (JPEG, PNG), got {len(raw)} bytes that start with "
-            f"{bytes(raw[:8])!r}: {error}. The file is probably truncated; fetch it again."
+            f"{bytes(raw[:8])!r}: {why}. The file is probably truncated; fetch it again."
         ) from error

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from octoverse.augmentation import Augmentation
 from octoverse.config import (
     BodyConfig,
     ReadoutUse,
@@ -16,7 +17,7 @@ from octoverse.config import (
     to_plain,
 )
 from octoverse.errors import BadConfig, OctoverseError
-from octoverse.preprocess import Augmentation, ImageSize, PreprocessConfig
+from octoverse.preprocess import ImageSize, PreprocessConfig
 from octoverse.recipes import demo, generic, real
 from octoverse.registry import load, names
 

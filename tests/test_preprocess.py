@@ -6,9 +6,10 @@ import simplejpeg
 from PIL import Image
 
 from octoverse import registry
+from octoverse.augmentation import Augmentation
 from octoverse.embodiment import Camera
 from octoverse.errors import BadData, UnknownName
-from octoverse.preprocess import Augmentation, ImageSize, Preprocess, PreprocessConfig
+from octoverse.preprocess import ImageSize, Preprocess, PreprocessConfig
 
 CAMERA = Camera(height=96, width=96, role="primary")
 
@@ -106,33 +107,29 @@ def test_a_float_image_is_refused() -> None:
         Preprocess(PreprocessConfig()).image(CAMERA, np.zeros((64, 64, 3)))
 
 
-def test_augmentation_is_off_by_default() -> None:
-    images = _picture()[None]
-    got = Preprocess(PreprocessConfig()).augment("primary", images, np.random.default_rng(0))
-    assert got is images
+def test_nothing_is_changed_by_default() -> None:
+    ready, image = Preprocess(PreprocessConfig()), _picture(64, 64)
+    jitter = ready.jitter("primary", np.random.default_rng(0))
+    assert np.array_equal(ready.finished("primary", image, jitter), image)
 
 
-def test_augmentation_follows_the_generator_and_keeps_steady_roles_in_place() -> None:
-    settings = Augmentation(brightness=0.2, contrast=0.2, shift=3)
-    jitter = Preprocess(PreprocessConfig(augmentation=settings))
-    images = np.repeat(_picture()[None], 2, axis=0)
-    first = jitter.augment("primary", images, np.random.default_rng(1))
-    again = jitter.augment("primary", images, np.random.default_rng(1))
-    other = jitter.augment("primary", images, np.random.default_rng(2))
-    assert np.array_equal(first, again) and not np.array_equal(first, other)
-    assert np.array_equal(first[0], first[1])
-
-    moved = Augmentation(shift=3, steady=("wrist",))
-    jitter = Preprocess(PreprocessConfig(augmentation=moved))
-    assert np.array_equal(jitter.augment("wrist", images, np.random.default_rng(1)), images)
-    assert not np.array_equal(jitter.augment("front", images, np.random.default_rng(1)), images)
+def test_a_role_may_be_changed_in_its_own_way() -> None:
+    ready = Preprocess(
+        PreprocessConfig(
+            augmentation=Augmentation(brightness=0.3, crop=0.2),
+            augmentations={"wrist": Augmentation(brightness=0.3)},
+        )
+    )
+    wrist, front = (ready.jitter(role, np.random.default_rng(2)) for role in ("wrist", "front"))
+    assert wrist.light == front.light != 0
+    assert wrist.box == (0, 0, 1, 1) != front.box
 
 
-def test_every_setting_draws_the_same_count_of_numbers() -> None:
-    streams = [np.random.default_rng(3), np.random.default_rng(3)]
-    for settings, rng in zip([Augmentation(), Augmentation(shift=2)], streams, strict=True):
-        Preprocess(PreprocessConfig(augmentation=settings)).augment("wrist", _picture()[None], rng)
-    assert streams[0].random() == streams[1].random()
+def test_a_small_image_is_kept_small_and_a_large_one_made_smaller() -> None:
+    ready = Preprocess(PreprocessConfig())
+    assert ready.decoded("primary", _picture(32, 40)).shape == (32, 40, 3)
+    assert ready.decoded("primary", _picture(128, 96)).shape == (64, 64, 3)
+    assert ready.finished("primary", _picture(32, 40)).shape == (64, 64, 3)
 
 
 def test_bad_settings_are_refused() -> None:

@@ -1,20 +1,28 @@
 """An endless, deterministic stream of training samples drawn from weighted sources."""
 
-import queue
-import threading
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from octoverse.data.ready import EpisodeCache, ReadyEpisode, stack
-from octoverse.data.source import body_of
+from octoverse.data.assembly import Assembler, Made, Place, Setting, rows_of
+from octoverse.data.schedule import Draw, Schedule
+from octoverse.data.source import Source, body_of
+from octoverse.data.variation import PLAIN, Variation
 from octoverse.data.weighted import Weighted
 from octoverse.data.windows import StackedWindows, WindowSpec
+from octoverse.data.workers import Workers
 from octoverse.embodiment import Embodiment
-from octoverse.errors import BadConfig, BadData
+from octoverse.errors import BadConfig, BadData, OctoverseError
 from octoverse.preprocess import Preprocess
+
+_DEPTH = 2
+"""Steps under way per worker."""
 
 
 class MixtureState(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,16 +35,26 @@ class MixtureState(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     sources: tuple[str, ...]
     """Fingerprint of every source."""
+    settings: str
+    """Hash of all else that decides the stream: weights, windows, variation, augmentation."""
     drawn: tuple[int, ...]
     """Samples taken of every source by this rank."""
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that could not be read and was left out."""
+
+    source: str
+    episode: int | None
+    """None for the whole source."""
+    message: str
 
 
 class Mixture:
     """Draws batches of mixed bodies, without replacement within a source's epoch.
 
-    How many samples of each source a step has comes from the seed and the step alone, so that it
-    is the same on every rank; over time it follows the weights exactly, and in each step it is
-    within one sample of them.
+    The stream depends on the sources, the settings and the seed alone: not on the number of
+    workers, nor on what is held in memory. See `Schedule` for what a step consists of.
 
     Args:
         sources: What to draw from.
@@ -44,11 +62,20 @@ class Mixture:
         preprocess: Prepares the images.
         batch_size: Samples in a step of this rank, all bodies together.
         seed: Decides everything random.
-        cache_bytes: Memory for decoded images; where all fits, nothing is read twice.
+        variation: What is varied at random besides pictures.
+        memory_bytes: Memory for everything that is held: batches under way, opened episodes,
+            decoded images. Where all images fit, none is decoded twice.
         rank: Which share of the samples this process draws.
         world: Of how many.
-        augment: Whether images are jittered as the preprocess's config says.
-        prefetch: Batches that a thread makes ahead; 0 for none.
+        augment: Whether images are changed at random as the preprocess's config says.
+        workers: Processes that make samples; 0 to make them in this one.
+        prefetch: Batches that a thread makes ahead where there are no workers; 0 for none.
+        skip_bad: Leave out what cannot be read, count and name it (`skipped`), and draw something
+            else of the same source instead; otherwise it is an error.
+
+    Raises:
+        BadConfig: if settings contradict each other, or a step does not fit into the memory.
+        BadData: if a source is empty or cannot be opened.
     """
 
     def __init__(
@@ -59,65 +86,96 @@ class Mixture:
         *,
         batch_size: int,
         seed: int = 0,
-        cache_bytes: int = 4 * 2**30,
+        variation: Variation = PLAIN,
+        memory_bytes: int = 4 * 2**30,
         rank: int = 0,
         world: int = 1,
         augment: bool = True,
+        workers: int = 0,
         prefetch: int = 0,
+        skip_bad: bool = False,
     ) -> None:
         if not sources:
             raise BadConfig("A mixture needs at least one source, got none.")
-        if batch_size < 1 or not 0 <= rank < world:
+        if batch_size < 1 or not 0 <= rank < world or min(workers, prefetch) < 0:
             raise BadConfig(
-                "batch_size must be at least 1 and rank below world, got "
-                f"{batch_size}, {rank} and {world}."
+                "batch_size must be at least 1, rank below world, workers and prefetch at least 0, "
+                f"got {batch_size}, {rank} and {world}, {workers} and {prefetch}."
             )
-        self._sources = [entry.source for entry in sources]
+        self.skipped: dict[Skipped, int] = {}
+        """What was left out, and how often it had been drawn."""
+        self._identity = {"seed": seed, "rank": rank, "world": world, "batch_size": batch_size}
+        kept, lengths = self._opened(sources, skip_bad)
+        self._sources: list[Source] = [entry.source for entry in kept]
+        bodies = [body_of(source) for source in self._sources]
+        by_body = {body.name: _spec(specs, body) for body in bodies}
         self._fingerprints = tuple(source.fingerprint() for source in self._sources)
-        weights = np.array([entry.weight for entry in sources])
-        self._quota = np.cumsum(weights / weights.sum()) * batch_size
-        self._quota[-1] = batch_size
-        self._preprocess, self._batch_size, self._seed = preprocess, batch_size, seed
-        self._rank, self._world = rank, world
-        self._bodies: list[Embodiment] = [body_of(source) for source in self._sources]
-        self._specs: dict[str, WindowSpec] = {}
-        for body in self._bodies:
-            if not isinstance(specs, WindowSpec) and body.name not in specs:
-                raise BadConfig(f"specs lack the body '{body.name}'. Known: {sorted(specs)}.")
-            self._specs[body.name] = specs if isinstance(specs, WindowSpec) else specs[body.name]
-        self._starts = []
-        for source in self._sources:
-            starts = np.concatenate([[0], np.cumsum(source.lengths())])
-            if starts[-1] < world:
-                raise BadData(
-                    f"'{source.name}': expected at least {world} steps (one per rank), got "
-                    f"{starts[-1]}. Leave it out of the mixture, or record more."
-                )
-            self._starts.append(starts)
-        settings = preprocess.config.augmentation
-        self._augment = augment and bool(settings.brightness or settings.contrast or settings.shift)
-        self._cache = EpisodeCache(cache_bytes)
-        self._orders: dict[int, tuple[int, np.ndarray]] = {}
-        self._step, self._drawn = 0, [0] * len(sources)
+        self._schedule = Schedule(
+            lengths,
+            [entry.weight for entry in kept],
+            [entry.per_episode for entry in kept],
+            **self._identity,
+        )
+        setting = Setting(
+            sources=self._sources,
+            bodies={body.name: body for body in bodies},
+            specs=by_body,
+            preprocess=preprocess.config,
+            variation=variation,
+            augment=augment,
+            lengths=lengths,
+            memory=0,
+            skip_bad=skip_bad,
+        )
+        self._settings = _hash(kept, setting)
+        rows: dict[str, int] = {}
+        for which, body in enumerate(bodies):
+            rows[body.name] = rows.get(body.name, 0) + self._schedule.at_most(which)
+        rows = {name: min(count, batch_size) for name, count in rows.items()}
+        self.batch_bytes = sum(setting.empty(name, count).nbytes for name, count in rows.items())
+        """Memory of one step, in bytes, at most."""
+        depth = workers * _DEPTH if workers else prefetch
+        left = memory_bytes - (depth + 1) * self.batch_bytes
+        if left <= 0:
+            raise BadConfig(
+                f"A step takes {self.batch_bytes:,} bytes and {depth + 1} are held at a time: "
+                f"expected more than {(depth + 1) * self.batch_bytes:,} bytes of memory, got "
+                f"{memory_bytes:,}. Raise the memory, or lower batch_size, image sizes or workers."
+            )
+        setting = replace(setting, memory=left)
+        self._start = lambda: (
+            Workers(setting, rows, workers, depth) if workers else _Here(setting, depth)
+        )
+        self._makers: Workers | _Here = self._start()
+        self._ahead: deque[MixtureState] = deque()
         self._state = self._here()
-        self._ahead = _Ahead(self, prefetch) if prefetch else None
+        self._failed: OctoverseError | None = None
 
     @property
     def steps(self) -> int:
         """Time steps of all sources together: the size of one epoch if weights were sizes."""
-        return int(sum(starts[-1] for starts in self._starts))
+        return self._schedule.steps
 
     def next(self) -> dict[str, StackedWindows]:
         """The next step's samples, by body.
 
         Raises:
             BadData: if an episode that is needed cannot be read.
+            OctoverseError: if a worker died.
         """
-        if self._ahead is not None:
-            batch, self._state = self._ahead.next()
-            return batch
-        batch = self._make()
-        self._state = self._here()
+        if self._failed is not None:
+            raise self._failed
+        try:
+            while self._makers.free:
+                self._makers.submit(self._placed(self._schedule.next()))
+                self._ahead.append(self._here())
+            batch, made = self._makers.collect()
+        except OctoverseError as error:
+            self._failed = error
+            raise
+        self._state = self._ahead.popleft()
+        for source, episode, message in made.skipped:
+            self._skip(Skipped(source=source, episode=episode, message=message))
         return batch
 
     def state(self) -> MixtureState:
@@ -128,120 +186,135 @@ class Mixture:
         """Go on exactly after the batch that `state` was taken after.
 
         Raises:
-            BadConfig: if the state is of other data, or of another seed, batch size or sharding.
+            BadConfig: if the state is of other data, or of other settings.
         """
         here = self._here()
-        for name in ("seed", "rank", "world", "batch_size", "sources"):
+        for name in ("seed", "rank", "world", "batch_size", "sources", "settings"):
             if getattr(state, name) != getattr(here, name):
                 raise BadConfig(
                     f"Cannot go on in this mixture: {name} was {getattr(state, name)}, is "
                     f"{getattr(here, name)}. Start anew, or use the same data and settings."
                 )
-        prefetch = self._ahead.depth if self._ahead is not None else 0
-        self.close()
-        self._step, self._drawn, self._state = state.step, list(state.drawn), state
-        self._ahead = _Ahead(self, prefetch) if prefetch else None
+        if self._ahead:
+            self.close()
+            self._ahead.clear()
+            self._makers = self._start()
+        self._schedule.step, self._schedule.drawn = state.step, list(state.drawn)
+        self._state = state
 
     def close(self) -> None:
-        """Stop the thread that works ahead."""
-        if self._ahead is not None:
-            self._ahead.close()
-            self._ahead = None
+        """End the workers, or the thread that works ahead."""
+        self._makers.close()
 
     def _here(self) -> MixtureState:
         return MixtureState(
-            seed=self._seed,
-            rank=self._rank,
-            world=self._world,
-            batch_size=self._batch_size,
-            step=self._step,
+            **self._identity,
+            step=self._schedule.step,
             sources=self._fingerprints,
-            drawn=tuple(self._drawn),
+            settings=self._settings,
+            drawn=tuple(self._schedule.drawn),
         )
 
-    def _make(self) -> dict[str, StackedWindows]:
-        shared = np.random.default_rng((self._seed, 0, self._step))
-        own = np.random.default_rng((self._seed, 1, self._step, self._rank))
-        edges = np.floor(self._quota + shared.random()).astype(int)
-        edges[-1] = self._batch_size
-        counts = np.diff(edges, prepend=0)
-        samples: dict[str, list[tuple[ReadyEpisode, int]]] = {}
-        for which, count in enumerate(counts):
-            name = self._bodies[which].name
-            for _ in range(count):
-                samples.setdefault(name, []).append(self._draw(which))
-        self._step += 1
-        bodies = {body.name: body for body in self._bodies}
-        made = {}
-        for name, found in samples.items():
-            seeds = own.integers(0, 2**62, len(found))
-            made[name] = stack(found, bodies[name], self._specs[name], seeds)
-            if self._augment:
-                self._jitter(bodies[name], made[name], own)
-        return made
+    def _placed(self, draws: Sequence[Draw]) -> list[Place]:
+        rows: dict[str, int] = {}
+        found = []
+        for draw in draws:
+            body = self._sources[draw.source].embodiment
+            found.append(Place(body, rows.get(body, 0), draw))
+            rows[body] = rows.get(body, 0) + 1
+        return found
 
-    def _draw(self, which: int) -> tuple[ReadyEpisode, int]:
-        starts = self._starts[which]
-        share = int(starts[-1]) // self._world
-        epoch, position = divmod(self._drawn[which], share)
-        flat = int(self._order(which, epoch)[position * self._world + self._rank])
-        self._drawn[which] += 1
-        episode = int(np.searchsorted(starts, flat, side="right")) - 1
-        return self._ready(which, episode), flat - int(starts[episode])
+    def _opened(
+        self, sources: Sequence[Weighted], skip_bad: bool
+    ) -> tuple[list[Weighted], list[np.ndarray]]:
+        """The sources that can be read, and the steps of their episodes."""
+        kept, lengths = [], []
+        for entry in sources:
+            try:
+                lengths.append(self._lengths(entry.source))
+                kept.append(entry)
+            except BadData as error:
+                if not skip_bad:
+                    raise
+                name = getattr(entry.source, "label", "") or type(entry.source).__name__
+                self._skip(Skipped(source=name, episode=None, message=str(error)))
+        if not kept:
+            raise BadData(f"No source can be read: {next(iter(self.skipped)).message}")
+        return kept, lengths
 
-    def _order(self, which: int, epoch: int) -> np.ndarray:
-        """All steps of a source, shuffled; the same on every rank."""
-        known = self._orders.get(which)
-        if known is None or known[0] != epoch:
-            rng = np.random.default_rng((self._seed, 2, which, epoch))
-            known = self._orders[which] = (epoch, rng.permutation(int(self._starts[which][-1])))
-        return known[1]
+    def _lengths(self, source: Source) -> np.ndarray:
+        world = self._identity["world"]
+        sizes = source.lengths()
+        empty = np.flatnonzero(sizes < 1)
+        if empty.size:
+            raise BadData(
+                f"'{source.name}': expected at least one time step in every episode, got none in "
+                f"episode {empty[0]}. Leave it out of the data set."
+            )
+        if sizes.sum() < world:
+            raise BadData(
+                f"'{source.name}': expected at least {world} steps (one per rank), got "
+                f"{sizes.sum()}. Leave it out of the mixture, or record more."
+            )
+        return sizes
 
-    def _ready(self, which: int, episode: int) -> ReadyEpisode:
-        def make() -> ReadyEpisode:
-            body = self._bodies[which]
-            found = self._sources[which].episode(episode)
-            return ReadyEpisode(found, body, self._specs[body.name], self._preprocess)
-
-        return self._cache.get((which, episode), make)
-
-    def _jitter(self, body: Embodiment, batch: StackedWindows, rng: np.random.Generator) -> None:
-        for name, camera in body.cameras.items():
-            for window in batch.streams.get(name, ()):
-                window[:] = self._preprocess.augment(camera.role, window, rng)
+    def _skip(self, one: Skipped) -> None:
+        self.skipped[one] = self.skipped.get(one, 0) + 1
 
 
-class _Ahead:
-    """Makes batches in a thread, in order, each with the state after it."""
+class _Here:
+    """Makes steps in this process: when they are asked for, or in a thread ahead of that."""
 
-    def __init__(self, mixture: Mixture, depth: int) -> None:
-        self.depth = depth
-        self._queue: queue.Queue[Any] = queue.Queue(depth)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(mixture,), daemon=True)
-        self._thread.start()
+    def __init__(self, setting: Setting, ahead: int) -> None:
+        self._setting, self._assembler = setting, Assembler(setting)
+        self._pool = ThreadPoolExecutor(1) if ahead else None
+        self._depth = max(ahead, 1)
+        self._under_way: deque[Callable[[], Any]] = deque()
 
-    def next(self) -> tuple[dict[str, StackedWindows], MixtureState]:
-        found = self._queue.get()
-        if isinstance(found, Exception):
-            self._put(found)
-            raise found
+    @property
+    def free(self) -> int:
+        """How many more steps can be asked for."""
+        return self._depth - len(self._under_way)
+
+    def submit(self, places: Sequence[Place]) -> None:
+        """Ask for one step."""
+        if self._pool is None:
+            self._under_way.append(lambda: self._make(places))
+        else:
+            found: Future[Any] = self._pool.submit(self._make, places)
+            self._under_way.append(found.result)
+
+    def collect(self) -> tuple[dict[str, StackedWindows], Made]:
+        """The oldest step asked for."""
+        found: tuple[dict[str, StackedWindows], Made] = self._under_way.popleft()()
         return found
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
+        """End the thread."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
-    def _run(self, mixture: Mixture) -> None:
-        try:
-            while not self._stop.is_set():
-                self._put((mixture._make(), mixture._here()))
-        except Exception as error:
-            self._put(error)
+    def _make(self, places: Sequence[Place]) -> tuple[dict[str, StackedWindows], Made]:
+        rows = rows_of(places)
+        batch = {body: self._setting.empty(body, count) for body, count in rows.items()}
+        return batch, self._assembler.make(places, batch)
 
-    def _put(self, item: Any) -> None:
-        while not self._stop.is_set():
-            try:
-                return self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+
+def _spec(specs: Mapping[str, WindowSpec] | WindowSpec, body: Embodiment) -> WindowSpec:
+    if isinstance(specs, WindowSpec):
+        return specs
+    if body.name not in specs:
+        raise BadConfig(f"specs lack the body '{body.name}'. Known: {sorted(specs)}.")
+    return specs[body.name]
+
+
+def _hash(entries: Sequence[Weighted], setting: Setting) -> str:
+    told = [
+        [(entry.weight, entry.per_episode) for entry in entries],
+        {name: body.fingerprint for name, body in setting.bodies.items()},
+        setting.specs,
+        setting.preprocess,
+        setting.variation,
+        setting.augment,
+    ]
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]

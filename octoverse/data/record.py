@@ -1,8 +1,5 @@
 """Record scripted experts in simulation, in parallel, as a LeRobot v3 data set."""
 
-import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,7 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from rich.progress import (
 
 from octoverse import registry
 from octoverse.data import png
+from octoverse.data.child import live_with_parent
 from octoverse.data.disturbance import Disturbance
 from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.episode import Episode
@@ -162,7 +160,7 @@ def _attempts(
     pool = ProcessPoolExecutor(
         processes,
         mp_context=get_context("spawn"),
-        initializer=_begin,
+        initializer=live_with_parent,
     )
     waiting: deque[Future[tuple[Episode, bool]]] = deque()
     try:
@@ -178,19 +176,6 @@ def _attempts(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    """In each worker: live exactly as long as the parent, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 @cache

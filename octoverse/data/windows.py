@@ -1,6 +1,6 @@
-"""Cut training samples out of episodes: a window of the past and the actions that followed."""
+"""What a training sample is: a window of the past and the actions that followed, stacked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from octoverse.embodiment import (
     Stream,
     stream_shape,
 )
-from octoverse.episode import Episode, Observation, Window
+from octoverse.episode import Window
 from octoverse.errors import UnknownName
 from octoverse.preprocess import Preprocess
 
@@ -27,8 +27,8 @@ class WindowSpec:
 
     frames: int = 1
     """Time steps t in a window."""
-    spacing: int = 1
-    """Control steps between them."""
+    spacing: float = 1
+    """Control steps between them; times decide, so it need not be a whole number."""
     horizon: int = 8
     """Control steps in an action chunk; a path group has its own."""
     horizons: Mapping[str, int] = field(default_factory=dict)
@@ -37,8 +37,10 @@ class WindowSpec:
     """The streams wanted; None for all that the body sees."""
 
     def __post_init__(self) -> None:
-        if min(self.frames, self.spacing, self.horizon, *self.horizons.values()) < 1:
-            raise ValueError(f"frames, spacing and horizons must be at least 1, got {self}.")
+        if min(self.frames, self.horizon, *self.horizons.values()) < 1:
+            raise ValueError(f"frames and horizons must be at least 1, got {self}.")
+        if not 0 < self.spacing < float("inf"):
+            raise ValueError(f"spacing must be above 0 control steps, got {self.spacing}.")
 
     def rows(self, body: Embodiment, group: str) -> int:
         """Rows of one group's chunk."""
@@ -52,16 +54,6 @@ class WindowSpec:
             if name not in body.observation:
                 raise UnknownName(f"stream of '{body.name}'", name, body.observation)
         return {name: body.observation[name] for name in names}
-
-    @property
-    def early(self) -> int:
-        """Control steps before the start for which the first frame still stands."""
-        return self.spacing // 2
-
-    @property
-    def past(self) -> int:
-        """Control steps from the oldest frame of a window to the newest."""
-        return (self.frames - 1) * self.spacing
 
 
 def shape_of(body: Embodiment, stream: Stream, preprocess: Preprocess) -> tuple[int, ...]:
@@ -84,62 +76,9 @@ def dtype_of(stream: Stream) -> type:
             return np.float32
 
 
-def cut(
-    episode: Episode, step: int, body: Embodiment, spec: WindowSpec, preprocess: Preprocess
-) -> Window:
-    """Cut one sample out of an episode.
-
-    Frames before the start, streams that the recording lacks and steps after the end are zero and
-    invalid. As in a Session, a place in the window takes the frame nearest to its time, at most
-    half a spacing away, so the first frame may stand for a place shortly before it.
-
-    Args:
-        episode: Where it is cut from.
-        step: Time step of the newest frame; the chunk's first row is the action of this step.
-        body: The episode's body.
-        spec: What to cut.
-        preprocess: Prepares the images.
-    """
-    if not 0 <= step < len(episode):
-        raise IndexError(f"step must be from 0 to {len(episode) - 1}, got {step}.")
-    times = range(step - spec.past, step + 1, spec.spacing)
-    places = [0 if -spec.early <= t < 0 else t for t in times]
-    streams: dict[str, Any] = {}
-    valid: dict[str, np.ndarray] = {}
-    for name, stream in spec.wanted(body).items():
-        seen = episode.observation_valid.get(name, np.ones(len(episode), bool))
-        here = [name in episode.observation and t >= 0 and bool(seen[t]) for t in places]
-        if isinstance(stream, Instruction):
-            streams[name] = episode.observation[name][step] if here[-1] else ""
-            valid[name] = np.full(spec.frames, here[-1])
-            continue
-        shape = (spec.frames, *shape_of(body, stream, preprocess))
-        values: np.ndarray = np.zeros(shape, dtype_of(stream))
-        for i, t in enumerate(places):
-            if here[i]:
-                frame = {name: episode.observation[name][t]}
-                values[i] = preprocess.frame(body, frame)[name]
-        streams[name], valid[name] = values, np.array(here)
-    action, action_valid = {}, {}
-    for name, group in body.action.items():
-        rows = spec.rows(body, name)
-        chunk = np.zeros((rows, group.size), np.float32)
-        real = np.zeros(rows, bool)
-        if name in episode.action:
-            known = episode.action_valid.get(name, np.ones(episode.action[name].shape[:-1], bool))
-            pick = step if isinstance(group, PathGroup) else slice(step, step + rows)
-            count = len(known[pick])
-            real[:count] = known[pick]
-            chunk[:count] = np.where(real[:count, None], episode.action[name][pick], 0)
-        action[name], action_valid[name] = chunk, real
-    observation = Observation(
-        embodiment=body.name,
-        streams=streams,
-        valid=valid,
-        observed_at_ns=int(episode.times_ns[step]),
-        step=step,
-    )
-    return Window(observation=observation, action=action, action_valid=action_valid)
+def padded(size: int) -> int:
+    """Bytes that an array takes where the next one is to begin at a multiple of 64."""
+    return -(-size // 64) * 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +97,67 @@ class StackedWindows:
     """Group name to bool (b, h)."""
     seeds: np.ndarray
     """int64 (b,): decides each sample's noise."""
+    hidden: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Stream name to bool (b,): samples that are not to see it, though its values are there for
+    codecs that refer to them."""
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+    @classmethod
+    def empty(
+        cls, body: Embodiment, spec: WindowSpec, preprocess: Preprocess, count: int
+    ) -> "StackedWindows":
+        """Room for so many samples, all invalid."""
+        streams: dict[str, Any] = {}
+        wanted = spec.wanted(body)
+        for name, stream in wanted.items():
+            if isinstance(stream, Instruction):
+                streams[name] = [""] * count
+            else:
+                shape = (count, spec.frames, *shape_of(body, stream, preprocess))
+                streams[name] = np.zeros(shape, dtype_of(stream))
+        rows = {name: spec.rows(body, name) for name in body.action}
+        return cls(
+            embodiment=body.name,
+            streams=streams,
+            valid={name: np.zeros((count, spec.frames), bool) for name in wanted},
+            action={
+                name: np.zeros((count, rows[name], group.size), np.float32)
+                for name, group in body.action.items()
+            },
+            action_valid={name: np.zeros((count, rows[name]), bool) for name in body.action},
+            seeds=np.zeros(count, np.int64),
+            hidden={name: np.zeros(count, bool) for name in wanted},
+        )
+
+    def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> "StackedWindows":
+        """The same with every array changed; words stay."""
+
+        def each(part: Mapping[str, Any]) -> dict[str, Any]:
+            return {k: change(v) if isinstance(v, np.ndarray) else v for k, v in part.items()}
+
+        return StackedWindows(
+            embodiment=self.embodiment,
+            streams=each(self.streams),
+            valid=each(self.valid),
+            action=each(self.action),
+            action_valid=each(self.action_valid),
+            seeds=change(self.seeds),
+            hidden=each(self.hidden),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its arrays, in bytes, each beginning at a multiple of 64."""
+        sizes: list[int] = []
+
+        def measured(array: np.ndarray) -> np.ndarray:
+            sizes.append(padded(array.nbytes))
+            return array
+
+        self.mapped(measured)
+        return sum(sizes)
 
     @classmethod
     def from_windows(cls, windows: Sequence[Window]) -> "StackedWindows":

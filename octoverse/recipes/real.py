@@ -8,11 +8,12 @@ Held out: Bridge's val split, whole episodes; the tub's last fifth after a gap o
 
 from pathlib import Path
 
+from octoverse.augmentation import Augmentation
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
 from octoverse.data.logs.donkeycar import DonkeycarSource
 from octoverse.data.rlds.source import RldsSource
 from octoverse.data.weighted import Weighted
-from octoverse.preprocess import Augmentation, PreprocessConfig
+from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
 from octoverse.tokenizers.image import ImageTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from octoverse.config import PolicyConfig
+from octoverse.data.variation import PLAIN, Variation
 from octoverse.data.weighted import Weighted
 
 
@@ -30,8 +31,12 @@ class TrainingConfig:
     log_every: int = 20
     keep: int = 2
     """Checkpoints that are kept."""
-    cache_gb: float = 6.0
-    """Memory for decoded images."""
+    memory_gb: float = 6.0
+    """Memory for data: batches under way, opened episodes, decoded images."""
+    workers: int = 0
+    """Processes that prepare samples; 0 for a thread of the training process."""
+    skip_bad: bool = False
+    """Leave out data that cannot be read, and name them, in place of an error."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.save_every, self.log_every, self.keep) < 1:
@@ -39,6 +44,11 @@ class TrainingConfig:
                 "steps, batch_size, save_every, log_every and keep must be at least 1, got "
                 f"{self.steps}, {self.batch_size}, {self.save_every}, {self.log_every} and "
                 f"{self.keep}."
+            )
+        if self.workers < 0 or not self.memory_gb > 0:
+            raise ValueError(
+                f"workers must be at least 0 and memory_gb above 0, got {self.workers} and "
+                f"{self.memory_gb}."
             )
         if self.warmup_steps > self.steps:
             raise ValueError(
@@ -57,4 +67,6 @@ class Recipe:
     sources: Sequence[Weighted]
     held_out: Sequence[Weighted] = ()
     """Data that is never trained on, for the error that needs no simulator."""
+    variation: Variation = PLAIN
+    """What is varied at random in training: goals, words, what is seen."""
     training: TrainingConfig = field(default_factory=TrainingConfig)

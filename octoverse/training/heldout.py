@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
+from octoverse.data.cutting import cut_all
 from octoverse.data.source import body_of
 from octoverse.data.weighted import Weighted
-from octoverse.data.windows import cut
 from octoverse.errors import BadData
 from octoverse.policy import Policy
 from octoverse.training.loop import window_spec
@@ -68,10 +68,7 @@ def held_out_report(policy: Policy, sources: Sequence[Weighted], folder: Path) -
         for source in entries:
             for index in range(len(source)):
                 episode = source.episode(index)
-                windows += [
-                    cut(episode, step, body, spec, policy.preprocess)
-                    for step in range(len(episode))
-                ]
+                windows += cut_all(episode, range(len(episode)), body, spec, policy.preprocess)
         if not windows:
             raise BadData(
                 f"expected held-out data of '{name}', found none in "

@@ -61,8 +61,11 @@ def train(
         policy.preprocess,
         batch_size=config.batch_size,
         seed=config.seed,
-        cache_bytes=int(config.cache_gb * 2**30),
+        variation=recipe.variation,
+        memory_bytes=int(config.memory_gb * 2**30),
+        workers=config.workers,
         prefetch=4,
+        skip_bad=config.skip_bad,
     )
     trainer = Trainer(policy, config)
     with closing(mixture):
@@ -89,7 +92,7 @@ def window_spec(policy: Policy, name: str) -> WindowSpec:
     } | set(policy.reference_streams(name))
     return WindowSpec(
         frames=policy.frames,
-        spacing=1 if spacing is None else max(1, round(spacing * policy.bodies[name].control_hz)),
+        spacing=1 if spacing is None else spacing * policy.bodies[name].control_hz,
         horizon=policy.config.bodies[name].horizon,
         streams=tuple(stream for stream in policy.bodies[name].observation if stream in used),
     )

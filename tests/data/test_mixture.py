@@ -1,4 +1,3 @@
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -7,13 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from octoverse.augmentation import Augmentation
+from octoverse.data.cutting import cut
 from octoverse.data.mixture import Mixture, MixtureState
 from octoverse.data.source import Source, check_index
 from octoverse.data.weighted import Weighted
-from octoverse.data.windows import StackedWindows, WindowSpec, cut
+from octoverse.data.windows import StackedWindows, WindowSpec
 from octoverse.episode import Episode
 from octoverse.errors import BadConfig, BadData
-from octoverse.preprocess import Augmentation, Preprocess, PreprocessConfig
+from octoverse.preprocess import Preprocess, PreprocessConfig
 from octoverse.registry import load
 
 SMALL = Preprocess(PreprocessConfig(height=8, width=8))
@@ -188,28 +189,12 @@ def test_a_batch_equals_its_windows_cut_one_by_one(spec: WindowSpec) -> None:
                 assert fast[name].dtype == true[name].dtype, name
 
 
-def test_all_that_fits_in_the_cache_is_read_once() -> None:
+def test_all_that_fits_in_the_memory_is_read_once() -> None:
     source = Made()
     with mixture(source) as mixed:
         for _ in range(30):
             mixed.next()
     assert sorted(source.reads) == [0, 1, 2]
-
-
-def test_a_small_cache_gives_the_same_stream_within_its_bytes() -> None:
-    source = Made(sizes=(5, 9, 3, 8, 7))
-    with mixture(source) as roomy, mixture(source, cache_bytes=10_000) as tight:
-        assert all(equal(roomy.next(), tight.next()) for _ in range(20))
-        assert tight._cache.nbytes <= 10_000
-        assert 1 <= len(tight._cache) < len(source)
-
-
-def test_an_episode_larger_than_the_cache_is_refused() -> None:
-    with (
-        mixture(Made(), cache_bytes=100) as mixed,
-        pytest.raises(BadData, match=r"expected at most 100 bytes \(cache_bytes\), got [\d,]+"),
-    ):
-        mixed.next()
 
 
 def test_training_jitters_images_and_validation_does_not() -> None:
@@ -242,7 +227,7 @@ def test_bad_settings_are_refused() -> None:
     with pytest.raises(BadConfig, match="at least one source, got none"):
         Mixture([], WindowSpec(), SMALL, batch_size=1)
     with (
-        pytest.raises(BadConfig, match="rank below world, got 4, 2 and 2"),
+        pytest.raises(BadConfig, match=r"rank below world, .*got 4, 2 and 2, 0 and 0"),
         mixture(Made(), rank=2, world=2),
     ):
         pass
@@ -256,17 +241,3 @@ def test_bad_settings_are_refused() -> None:
     with mixture(Made()) as mixed, mixture(Made(sizes=(4, 4))) as other:
         with pytest.raises(BadConfig, match="Cannot go on in this mixture: sources was"):
             mixed.restore(other.state())
-
-
-def test_a_cached_batch_of_64_takes_well_under_4_ms() -> None:
-    spec, ready = WindowSpec(), Preprocess(PreprocessConfig(height=64, width=64))
-    source = Made(sizes=(25,) * 20, pixels=64)
-    mixed = Mixture([Weighted(source=source)], spec, ready, batch_size=64)
-    for _ in range(16):
-        mixed.next()
-    times = []
-    for _ in range(20):
-        start = time.process_time()
-        mixed.next()
-        times.append(time.process_time() - start)
-    assert min(times) < 0.004

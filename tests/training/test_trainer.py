@@ -24,7 +24,7 @@ class Place:
 
     def state(self) -> MixtureState:
         return MixtureState(
-            seed=1, rank=0, world=1, batch_size=2, step=7, sources=("a",), drawn=(14,)
+            seed=1, rank=0, world=1, batch_size=2, step=7, sources=("a",), settings="s", drawn=(14,)
         )
 
     def restore(self, state: MixtureState) -> None:
