@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from octoverse.data.logs.arrow_table import read_columns
-from octoverse.data.logs.checks import check_finite, check_increasing, fingerprint_of
 from octoverse.data.logs.drive import Agents, Drive, EgoMotion, Signal
+from octoverse.data.logs.files import fingerprint_of
+from octoverse.data.logs.rows import check_finite, check_increasing
 from octoverse.errors import BadData, UnknownName
 from octoverse.rotation import from_roll_pitch_yaw
 

@@ -16,17 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from octoverse.data.logs.arrow_table import read_columns
-from octoverse.data.logs.checks import (
-    check_finite,
-    check_increasing,
-    fingerprint_of,
-    image_files,
-)
 from octoverse.data.logs.drive import Agents, CameraLog, Drive, EgoMotion
+from octoverse.data.logs.files import fingerprint_of, image_files
+from octoverse.data.logs.rows import check_finite, check_increasing, rotations_of
 from octoverse.data.logs.tracking import velocities
 from octoverse.episode import Calibration
 from octoverse.errors import BadData, UnknownName
-from octoverse.rotation import from_quaternion_wxyz, heading_of, rigid
+from octoverse.rotation import heading_of, rigid
 
 POSES, BOXES, CAMERAS = "city_SE3_egovehicle.feather", "annotations.feather", "sensors/cameras"
 ROLES = {
@@ -177,6 +173,5 @@ def _boxes(log: Path, ego: EgoMotion) -> Agents:
 def _pose(path: Path, table: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     turn = np.stack([table[name] for name in _QUATERNION], axis=1)
     place = np.stack([table[name] for name in _PLACE], axis=1)
-    check_finite(path, "qw to qz", turn)
     check_finite(path, "tx_m to tz_m", place)
-    return from_quaternion_wxyz(turn), place
+    return rotations_of(path, "qw to qz", turn), place

@@ -18,8 +18,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from octoverse.data.logs.checks import check_finite, check_increasing, fingerprint_of
 from octoverse.data.logs.drive import Agents, Drive, EgoMotion
+from octoverse.data.logs.files import fingerprint_of
+from octoverse.data.logs.rows import check_finite, check_increasing
 from octoverse.data.logs.zarr_array import ZarrArray
 from octoverse.errors import BadData, UnknownName
 

@@ -1,37 +1,13 @@
-"""What every driving log must hold to, and the words for it where it does not."""
+"""Images and fingerprints of driving logs that lie in files."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from octoverse.data.source import Images
 from octoverse.errors import BadData
 
 _WHOLE = 1 << 20
-
-
-def check_increasing(where: object, name: str, times: np.ndarray) -> None:
-    """Raise BadData unless times (n,) increase."""
-    back = np.flatnonzero(np.diff(times) <= 0)
-    if len(back):
-        row = int(back[0])
-        raise BadData(
-            f"{where}: expected {name} to increase, got {times[row + 1]} after {times[row]} in row "
-            f"{row + 1}. Fetch the log again, or sort it and remove what is there twice."
-        )
-
-
-def check_finite(where: object, name: str, numbers: np.ndarray) -> None:
-    """Raise BadData unless all numbers (n, ...) are finite."""
-    finite = np.isfinite(numbers)
-    bad = np.flatnonzero(~finite.all(axis=tuple(range(1, finite.ndim))))
-    if len(bad):
-        raise BadData(
-            f"{where}: expected finite numbers in {name}, got {numbers[bad[0]]} in row {bad[0]}. "
-            "Fetch the log again, or leave it out."
-        )
 
 
 def image_files(paths: Sequence[Path], named_in: object) -> Images:

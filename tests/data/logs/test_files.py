@@ -1,29 +1,9 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from octoverse.data.logs.checks import (
-    check_finite,
-    check_increasing,
-    fingerprint_of,
-    image_files,
-)
+from octoverse.data.logs.files import fingerprint_of, image_files
 from octoverse.errors import BadData
-
-
-def test_times_that_stand_or_go_back_are_named() -> None:
-    check_increasing("poses", "time", np.array([1, 2, 9]))
-    with pytest.raises(BadData, match=r"poses: expected time to increase, got 4 after 5 in row 2"):
-        check_increasing("poses", "time", np.array([1, 5, 4, 6]))
-    with pytest.raises(BadData, match="got 5 after 5 in row 1"):
-        check_increasing("poses", "time", np.array([5, 5]))
-
-
-def test_a_number_that_is_not_finite_is_named() -> None:
-    check_finite("poses", "x", np.zeros((0, 3)))
-    with pytest.raises(BadData, match=r"poses: expected finite numbers in x, got \[ 0. nan\] in r"):
-        check_finite("poses", "x", np.array([[0, 0], [0, np.nan]]))
 
 
 def test_images_are_read_when_they_are_indexed(tmp_path: Path) -> None:
