@@ -131,8 +131,9 @@ def _info(folder: str, copy: str) -> Any:
         return tfds.builder_from_directory(copy).info
     except Exception as error:
         raise BadData(
-            f"{folder}: expected metadata that tensorflow-datasets reads (dataset_info.json, "
-            f"features.json), got {type(error).__name__}: {error}"
+            f"{folder}: expected metadata that tensorflow-datasets reads without TensorFlow "
+            f"(dataset_info.json, features.json), got {type(error).__name__}: {error}. Features "
+            "such as Audio need TensorFlow: prepare the data set again without them."
         ) from error
 
 

@@ -171,7 +171,7 @@ def _declared_as(name: str) -> Standard:
         raise UnknownName("RLDS data set that is declared", name, known)
     declared: DataSet = registry.load("dataset", _PREFIX + name)
     if declared.standard is None:
-        raise BadConfig(f"The data set '{declared.name}' has no standard; give it one.")
+        raise BadConfig(f"The data set '{declared.name}' has no standard; give RldsSource one.")
     return declared.standard
 
 

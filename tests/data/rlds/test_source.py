@@ -1,18 +1,22 @@
 import io
+import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from octoverse import registry
 from octoverse.data.dataset import open_data
 from octoverse.data.rlds import tfrecord
 from octoverse.data.rlds.source import RldsSource
-from octoverse.data.source import Source
+from octoverse.data.source import Images, Source
 from octoverse.data.standard import Standard, Taken
-from octoverse.errors import BadData, UnknownName
+from octoverse.errors import BadConfig, BadData, UnknownName
 from octoverse.preprocess import decode
 
 Write = Callable[..., Path]
@@ -54,8 +58,6 @@ def test_an_empty_instruction_is_invalid(tmp_path: Path, write_rlds: Write) -> N
 
 
 def test_folders_of_fsspec_are_read(tmp_path: Path, write_rlds: Write) -> None:
-    import fsspec
-
     folder = write_rlds(tmp_path)
     system = fsspec.filesystem("memory")
     system.put(str(folder), "/rlds/small", recursive=True)
@@ -276,3 +278,75 @@ def test_bridge_opens_by_name(real_data: Callable[[str], Path]) -> None:
     source = open_data("oxe/bridge_dataset", str(real_data("bridge-octo-debug")), "val")
     assert isinstance(source, RldsSource) and source.embodiment == "widowx"
     assert source.lengths().tolist() == [10] * 5
+
+
+def test_a_declared_data_set_without_a_standard_is_refused(
+    tmp_path: Path, write_rlds: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = replace(registry.load("dataset", "oxe/bridge_dataset"), standard=None)
+    load = registry.load
+    monkeypatch.setattr(
+        registry, "load", lambda kind, name: bare if kind == "dataset" else load(kind, name)
+    )
+    words = r"'oxe/bridge_dataset' has no standard; give RldsSource one"
+    with pytest.raises(BadConfig, match=words):
+        RldsSource(folder=write_rlds(tmp_path)).episode(0)
+
+
+def test_images_are_read_when_they_are_indexed(tmp_path: Path, write_rlds: Write) -> None:
+    source = RldsSource(folder=write_rlds(tmp_path))
+    images = source.episode(1).observation["primary"]
+    assert isinstance(images, Images) and decode(images[-1]).shape == (16, 16, 3)
+    next(tmp_path.glob("*.tfrecord-*")).write_bytes(b"")
+    with pytest.raises(BadData, match=r"00000-of-00001: expected .* cut short"):
+        images[0]
+
+
+def test_an_opened_episode_is_kept_and_cannot_be_changed(tmp_path: Path, write_rlds: Write) -> None:
+    source = RldsSource(folder=write_rlds(tmp_path))
+    episode = source.episode(1)
+    assert source.episode(1) is episode
+    assert RldsSource(folder=tmp_path).episode(1) is episode
+    assert RldsSource(folder=tmp_path, label="other").episode(1).source == "other"
+    with pytest.raises(ValueError, match="read-only"):
+        episode.action["arm"][0] = 0
+
+
+def test_files_that_are_written_anew_are_read_anew(tmp_path: Path, write_rlds: Write) -> None:
+    assert len(RldsSource(folder=write_rlds(tmp_path, (3, 5))).episode(1)) == 5
+    assert len(RldsSource(folder=write_rlds(tmp_path, (3, 7))).episode(1)) == 7
+
+
+def test_slices_of_a_split_share_no_episode(tmp_path: Path, write_rlds: Write) -> None:
+    folder = write_rlds(tmp_path, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10))
+    train = RldsSource(folder=folder, split="train[:80%]")
+    held_out = RldsSource(folder=folder, split="train[80%:]")
+    assert (train.lengths().tolist(), held_out.lengths().tolist()) == ([*range(1, 9)], [9, 10])
+    assert (len(train), len(held_out.episode(1)), held_out.episode(1).key) == (
+        8,
+        10,
+        "train[80%:]/1",
+    )
+    assert train.fingerprint() != held_out.fingerprint()
+
+
+def test_a_source_travels_to_another_process(tmp_path: Path, write_rlds: Write) -> None:
+    source = RldsSource(folder=write_rlds(tmp_path))
+    episode = source.episode(0)
+    again = pickle.loads(pickle.dumps(source))
+    assert again == source and again.lengths().tolist() == [3, 5]
+    other = pickle.loads(pickle.dumps(episode))
+    assert list(other.observation["primary"]) == list(episode.observation["primary"])
+
+
+def test_a_cache_may_stand_before_an_address(
+    tmp_path: Path, write_rlds: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = fsspec.filesystem("memory")
+    system.put(str(write_rlds(tmp_path / "data")), "/cached/small", recursive=True)
+    monkeypatch.setitem(fsspec.config.conf, "filecache", {"cache_storage": str(tmp_path / "cache")})
+    source = RldsSource(folder="filecache::memory://cached/small")
+    assert source.lengths().tolist() == [3, 5]
+    assert decode(source.episode(1).observation["primary"][4]).shape == (16, 16, 3)
+    kept = sorted(path.stat().st_size for path in (tmp_path / "cache").iterdir())
+    assert kept[-1] == next((tmp_path / "data").glob("*.tfrecord-*")).stat().st_size
