@@ -1,4 +1,4 @@
-"""What a LeRobot v3.0 folder holds, and how its features map to a body's streams and groups.
+"""What a LeRobot folder holds, and how its features map to a body's streams and groups.
 
 Source: huggingface/lerobot, src/lerobot/datasets/utils.py and feature_utils.py, version 0.4 to 0.6.
 """
@@ -23,6 +23,9 @@ from octoverse.embodiment import (
 )
 
 VERSION = "v3.0"
+"""What is written."""
+VERSIONS = ("v2.0", "v2.1", "v3.0")
+"""What is read."""
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"

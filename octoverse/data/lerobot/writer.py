@@ -192,11 +192,12 @@ class LeRobotWriter:
                 f"{'; '.join(found)}. Record into another folder."
             )
         self._info, self._description = source.info, source.description
-        self._tasks = {task: i for i, task in enumerate(source.tasks)}
-        for row in source.rows(with_stats=True):
-            self._keys.append(row[form.KEY])
-            self._totals.add_row(row)
-            spot = row["data/chunk_index"] * form.FILES_PER_CHUNK + row["data/file_index"]
+        self._tasks = {task: i for i, task in sorted(source.tasks.items())}
+        for row in source.layout.episodes(with_stats=True):
+            told = row.fields
+            self._keys.append(told[form.KEY])
+            self._totals.add_row(told)
+            spot = told["data/chunk_index"] * form.FILES_PER_CHUNK + told["data/file_index"]
             self._files = max(self._files, spot + 1)
 
     def _check(self, episode: Episode, description: form.Description) -> None:

@@ -108,7 +108,7 @@ def test_an_empty_instruction_is_absent_and_encoded_images_stay_as_they_are(tmp_
             )
         )
     got = LeRobotSource(folder=tmp_path).episode(0)
-    assert got.observation["table"] == jpeg
+    assert list(got.observation["table"]) == jpeg
     assert got.observation_valid["instruction"].tolist() == [False, False, True, True]
 
 
