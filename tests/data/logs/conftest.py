@@ -1,12 +1,90 @@
-"""Writes the tables of nuScenes, for tests of its readers."""
+"""A drive made of numbers, for what is done with drives; and the tables of nuScenes, written."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from octoverse import rotation
+from octoverse.data.logs.drive import CameraLog, Drive, EgoMotion, Signal
+from octoverse.episode import Calibration
+
+START = 1_000_000_000_000
+SPEED, BEND = 8.0, 0.05
+
+
+def nanoseconds(seconds: np.ndarray | Sequence[float]) -> np.ndarray:
+    return START + np.round(np.asarray(seconds) * 1e9).astype(np.int64)
+
+
+def circle(seconds: np.ndarray) -> EgoMotion:
+    """To the left at 8 m/s and 0.05 /m, from the origin, facing north (y)."""
+    turned = SPEED * BEND * seconds
+    x, y = np.sin(turned) / BEND, (1 - np.cos(turned)) / BEND
+    zero = np.zeros_like(turned)
+    return EgoMotion(
+        times_ns=nanoseconds(seconds),
+        positions=np.stack([-y, x, 0.02 * seconds], axis=1),
+        rotations=rotation.from_roll_pitch_yaw(zero, zero - 0.01, turned + np.pi / 2),
+    )
+
+
+def make_drive(key: str = "d", seconds: float = 12.0, **changed: Any) -> Drive:
+    """A turn to the left: ego at 25 Hz, a camera at 20 Hz that shows its frame's number."""
+    fine, frames = np.arange(0, seconds + 1e-9, 0.04), np.arange(0.01, seconds, 0.05)
+    pictures = [np.full((4, 6, 3), i % 256, np.uint8) for i in range(len(frames))]
+    looks = Calibration(
+        intrinsics=(5.0, 0, 3, 0, 5, 2, 0, 0, 1), extrinsics=tuple(np.eye(4).ravel().tolist())
+    )
+    drive = Drive(
+        key=key,
+        ego=circle(fine),
+        cameras={
+            "front": CameraLog(times_ns=nanoseconds(frames), images=pictures, calibration=looks)
+        },
+        speed=Signal(times_ns=nanoseconds(fine), values=np.full((len(fine), 1), SPEED)),
+        steering=Signal(times_ns=nanoseconds(fine), values=0.1 * fine[:, None]),
+        command=Signal(times_ns=nanoseconds([0.95, 5.0]), values=["left", "straight"]),
+        instruction=Signal(times_ns=nanoseconds([0.0]), values=["turn left"]),
+    )
+    return replace(drive, **changed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A reader of drives that are there already."""
+
+    drives: tuple[Drive, ...]
+
+    def keys(self) -> list[str]:
+        return [drive.key for drive in self.drives]
+
+    def drive(self, key: str) -> Drive:
+        return next(drive for drive in self.drives if drive.key == key)
+
+    def fingerprint(self) -> str:
+        return "made"
+
+
+@dataclass(frozen=True)
+class Drives:
+    make: Callable[..., Drive] = make_drive
+    reader: Callable[..., Made] = Made
+    circle: Callable[[np.ndarray], EgoMotion] = circle
+    nanoseconds: Callable[..., np.ndarray] = nanoseconds
+    start: int = START
+    speed: float = SPEED
+    bend: float = BEND
+
+
+@pytest.fixture(scope="session")
+def drives() -> Drives:
+    return Drives()
+
 
 Edit = Callable[[dict[str, list[dict[str, Any]]]], None]
 CAMERAS = {"CAM_FRONT": 0, "CAM_FRONT_LEFT": 55, "CAM_BACK_RIGHT": -110, "CAM_BACK": 180}
