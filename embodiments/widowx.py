@@ -10,6 +10,7 @@ from octoverse.embodiment import (
     Camera,
     Embodiment,
     EndEffectorDelta,
+    GoalImage,
     Gripper,
     Instruction,
     SafeStop,
@@ -30,6 +31,7 @@ WIDOWX = Embodiment(
             high=(1.0, 1.0, 1.0, 2 * pi, 2 * pi, 2 * pi, 1.3),
         ),
         "instruction": Instruction(),
+        "goal": GoalImage(camera="primary", height=256, width=256),
     },
     action={
         "arm": EndEffectorDelta(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from octoverse import noise, registry
 from octoverse.batch import Batch, batch_of, newest
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
-from octoverse.embodiment import Embodiment, NumericStream, PathGroup, State
+from octoverse.embodiment import Embodiment, GoalImage, NumericStream, PathGroup, State
 from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
 from octoverse.fitting import check_fit, check_streams, chunk_shape, readout_shapes
@@ -307,11 +307,19 @@ class Policy(nn.Module):
 
     @property
     def camera_sizes(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """Body to camera to the (height, width) that `prepare` makes."""
-        return {
-            name: {stream: self.preprocess.size(camera) for stream, camera in body.cameras.items()}
-            for name, body in self.bodies.items()
-        }
+        """Body to camera or goal image to the (height, width) that `prepare` makes."""
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for name, body in self.bodies.items():
+            sizes = {
+                stream: self.preprocess.size(camera) for stream, camera in body.cameras.items()
+            }
+            goals = {
+                stream: sizes[spec.camera]
+                for stream, spec in body.observation.items()
+                if isinstance(spec, GoalImage)
+            }
+            found[name] = sizes | goals
+        return found
 
     def reference_streams(self, name: str) -> list[str]:
         """The numeric streams of a body, which codecs may refer to."""

@@ -81,6 +81,28 @@ def from_roll_pitch_yaw(roll: np.ndarray, pitch: np.ndarray, yaw: np.ndarray) ->
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
+def to_roll_pitch_yaw(rotation: np.ndarray) -> np.ndarray:
+    """Angles (..., 3) [rad] of rotations (..., 3, 3): what `from_roll_pitch_yaw` makes them of.
+
+    Roll and yaw lie from -pi to pi, pitch from -pi/2 to pi/2. At a pitch of a quarter turn only
+    roll and yaw together are known; then they are split as the arithmetic has it.
+    """
+    rotation = np.asarray(rotation, np.float64)
+    roll = np.arctan2(rotation[..., 2, 1], rotation[..., 2, 2])
+    pitch = np.arcsin(np.clip(-rotation[..., 2, 0], -1.0, 1.0))
+    yaw = np.arctan2(rotation[..., 1, 0], rotation[..., 0, 0])
+    return np.stack([roll, pitch, yaw], axis=-1)
+
+
+def from_rotation_vector(vector: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) about axes (..., 3) by their length [rad]: axis-angle as one vector."""
+    vector = np.asarray(vector, np.float64)
+    half = np.linalg.norm(vector, axis=-1, keepdims=True) / 2
+    # sin(half) / (2 half), which is a half for no turn at all.
+    share = np.sinc(half / np.pi) / 2
+    return from_quaternion_wxyz(np.concatenate([np.cos(half), share * vector], axis=-1))
+
+
 def heading_of(rotation: np.ndarray) -> np.ndarray:
     """Where x points, about z [rad], (...), of rotations (..., 3, 3) to a frame with z up."""
     return np.arctan2(rotation[..., 1, 0], rotation[..., 0, 0])

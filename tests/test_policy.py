@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from octoverse.config import PolicyConfig, ReadoutUse, TokenizerUse
+from octoverse.embodiment import GoalImage
 from octoverse.episode import ActionChunk, Observation
 from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
 from octoverse.policy import Policy
@@ -400,3 +401,11 @@ def test_what_is_lacking_for_a_body_is_named(small: ModuleType) -> None:
     poor = msgspec.structs.replace(known[ARM], action={"arm": known[ARM].action["arm"]})
     with pytest.raises(BadConfig, match="statistics of 'tabletop_arm' lack the action group 'grip"):
         Policy(config, small.BODIES, {**known, ARM: poor})
+
+
+def test_a_goal_is_prepared_at_its_camera_s_size(small: ModuleType) -> None:
+    policy = small.policy(frames=2)
+    arm = policy.bodies[ARM]
+    goal = GoalImage(camera="table", height=96, width=96)
+    policy.bodies[ARM] = msgspec.structs.replace(arm, observation={**arm.observation, "goal": goal})
+    assert policy.camera_sizes[ARM]["goal"] == policy.camera_sizes[ARM]["table"] == (16, 16)

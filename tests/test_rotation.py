@@ -128,3 +128,35 @@ def test_east_north_and_up_are_what_they_say(latitude: float, longitude: float) 
     for axis, moved in zip(frame.T, moves, strict=True):
         step = moved - place(0, 0, 0)
         assert axis @ step / np.linalg.norm(step) == pytest.approx(1, abs=1e-6)
+
+
+@given(angle, st.floats(-1.5, 1.5), angle)
+def test_roll_pitch_and_yaw_are_found_back(roll: float, pitch: float, yaw: float) -> None:
+    angles = np.array([roll, pitch, yaw])
+    same(rotation.to_roll_pitch_yaw(rotation.from_roll_pitch_yaw(*angles)), angles)
+
+
+@given(angle, st.sampled_from([-np.pi / 2, np.pi / 2]), angle)
+def test_straight_up_or_down_the_same_rotation_is_found_back(
+    roll: float, pitch: float, yaw: float
+) -> None:
+    turned = rotation.from_roll_pitch_yaw(np.array(roll), np.array(pitch), np.array(yaw))
+    again = rotation.from_roll_pitch_yaw(*rotation.to_roll_pitch_yaw(turned))
+    same(again, turned, within=1e-6)
+
+
+@given(st.tuples(number, number, number).map(np.array), number)
+def test_a_rotation_vector_turns_about_itself_by_its_length(
+    vector: np.ndarray, size: float
+) -> None:
+    found = rotation.from_rotation_vector(size * vector)
+    same(found @ vector, vector)
+    turn = abs(size) * np.linalg.norm(vector)
+    assert np.trace(found) == pytest.approx(1 + 2 * np.cos(turn))
+    same(found @ rotation.from_rotation_vector(-size * vector), np.eye(3))
+
+
+def test_a_rotation_vector_along_an_axis_is_a_turn_by_that_angle() -> None:
+    for i in range(3):
+        angles = 0.3 * np.eye(3)[i]
+        same(rotation.to_roll_pitch_yaw(rotation.from_rotation_vector(angles)), angles)

@@ -19,13 +19,21 @@ from octoverse.errors import SpecMismatch
 from octoverse.synthetic import random_action, random_frame
 
 SHELF = Path(__file__).parents[2] / "embodiments"
-OURS = sorted(path.stem for path in SHELF.glob("*.py"))
+OURS = [
+    name
+    for name in registry.names("embodiment")
+    if registry.provider("embodiment", name) == "octoverse"
+]
 
 
 @pytest.fixture(params=OURS)
 def body(request: pytest.FixtureRequest) -> Embodiment:
     found: Embodiment = registry.load("embodiment", request.param)
     return found
+
+
+def test_every_file_of_the_shelf_offers_a_body_of_its_name() -> None:
+    assert {path.stem for path in SHELF.glob("*.py")} <= set(OURS)
 
 
 def test_a_random_frame_and_action_fit(body: Embodiment) -> None:

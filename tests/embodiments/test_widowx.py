@@ -1,3 +1,4 @@
+from octoverse.embodiment import GoalImage
 from octoverse.embodiments.widowx import WIDOWX
 
 
@@ -9,3 +10,8 @@ def test_actions_are_the_seven_numbers_of_bridge_at_5_hz() -> None:
 
 def test_one_camera_is_enough() -> None:
     assert [name for name, camera in WIDOWX.cameras.items() if not camera.optional] == ["primary"]
+
+
+def test_a_goal_is_what_the_primary_camera_is_to_see() -> None:
+    goal = WIDOWX.observation["goal"]
+    assert isinstance(goal, GoalImage) and goal.camera == "primary" and goal.optional
