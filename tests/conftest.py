@@ -8,12 +8,17 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from octoverse.data.dataset import DataSet
 
 MODEL = (
     "batch",
@@ -44,6 +49,37 @@ def real_data() -> Callable[[str], Path]:
         return root / name
 
     return find
+
+
+@pytest.fixture
+def made_data(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Gives tests/data/made_data.py: a source with everything; worker processes find it too."""
+    monkeypatch.syspath_prepend(str(Path(__file__).with_name("data")))
+    return import_module("made_data")
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch) -> "Callable[[DataSet], None]":
+    """Makes a data set known by its name, and all others unknown."""
+    from octoverse import registry
+
+    names, load = registry.names, registry.load
+    known: dict[str, Any] = {}
+    monkeypatch.setattr(
+        registry, "names", lambda kind: sorted(known) if kind == "dataset" else names(kind)
+    )
+    monkeypatch.setattr(
+        registry,
+        "load",
+        lambda kind, name: (
+            known[name] if kind == "dataset" and name in known else load(kind, name)
+        ),
+    )
+
+    def use(data_set: "DataSet") -> None:
+        known[data_set.name] = data_set
+
+    return use
 
 
 @pytest.fixture(scope="session")

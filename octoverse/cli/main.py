@@ -83,14 +83,14 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     },
     "data": {
         "record": Command(
-            "octoverse.cli.data:record",
+            "octoverse.cli.data.record:record",
             "Record scripted experts in simulation as a LeRobot data set.",
             "octoverse data record tabletop-lift recordings/lift",
         ),
         "inspect": Command(
-            "octoverse.cli.data:inspect",
-            "Say what a data set holds.",
-            "octoverse data inspect recordings/lift",
+            "octoverse.cli.data.inspect:inspect",
+            "Say what a data set holds, and what it lacks.",
+            "octoverse data inspect bridge_dataset --root data",
         ),
     },
 }

@@ -12,7 +12,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from octoverse import checkpoint, registry
-from octoverse.cli.data import open_folder
+from octoverse.data.opening import open_source
 from octoverse.data.source import body_of
 from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment
@@ -44,7 +44,7 @@ def train(
     recipe: Annotated[str, arg(help="Name of a recipe, such as real or demo.")] = "",
     data: Annotated[
         Path | None,
-        arg(help="Where the recipe's data are; with --embodiment, the data set's folder."),
+        arg(help="Where the recipe's data are; with --embodiment, its data set: a folder or name."),
     ] = None,
     out: Annotated[Path | None, arg(help="The run's folder; runs/RECIPE if not given.")] = None,
     start_from: Annotated[
@@ -94,10 +94,10 @@ def _recipe(
     body: Embodiment = registry.load("embodiment", embodiment)
     if data is None:
         raise BadConfig(
-            f"train --embodiment {embodiment} needs --data FOLDER: a LeRobot, RLDS or donkeycar "
-            "data set of that body."
+            f"train --embodiment {embodiment} needs --data FOLDER: a data set of that body, such "
+            "as a LeRobot or RLDS folder, or the name of a declared one."
         )
-    source = open_folder(data)
+    source = open_source(data, os.environ.get("OCTOVERSE_DATA", ""))
     if source.embodiment != body.name:
         raise BadConfig(
             f"{data} is a recording of '{source.embodiment}', expected '{body.name}'. "

@@ -66,7 +66,7 @@ def test_one_body_is_trained_on_its_data_with_the_weights_it_shares(
     small: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint.save(small.policy(), Path("stored"))
-    monkeypatch.setattr(command, "open_folder", lambda folder: small.Made())
+    monkeypatch.setattr(command, "open_source", lambda what, root: small.Made())
     train(
         embodiment="tabletop_arm",
         data=Path("mine"),
@@ -128,7 +128,7 @@ def test_a_short_run_warms_up_for_a_fifth_of_it(
         ({"recipe": "dmeo"}, UnknownName, "No recipe named 'dmeo'. Did you mean 'demo'"),
         ({"recipe": "real"}, BadConfig, "the recipe 'real' needs --data FOLDER"),
         ({"embodiment": "widow"}, UnknownName, "No embodiment named 'widow'. Did you mean 'wido"),
-        ({"embodiment": "widowx"}, BadConfig, "train --embodiment widowx needs --data FOLDER: a L"),
+        ({"embodiment": "widowx"}, BadConfig, "train --embodiment widowx needs --data FOLDER: a data"),
         ({"embodiment": "widowx", "data": Path("arm")}, BadConfig,
          "arm is a recording of 'tabletop_arm', expected 'widowx'. Give --embodiment tabletop_arm"),
     ],
@@ -140,7 +140,7 @@ def test_what_cannot_be_trained_is_refused(
     error: type[Exception],
     words: str,
 ) -> None:
-    monkeypatch.setattr(command, "open_folder", lambda folder: small.Made())
+    monkeypatch.setattr(command, "open_source", lambda what, root: small.Made())
     with pytest.raises(error, match=words):
         train(**given)
 

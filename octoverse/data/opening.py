@@ -1,0 +1,133 @@
+"""Open a data set: by the name that it is declared under, or a folder by what lies in it."""
+
+import glob
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from octoverse import registry
+from octoverse.data.dataset import DataSet, open_data
+from octoverse.data.source import Source
+from octoverse.errors import BadConfig, BadData, OctoverseError, UnknownName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One kind of folder, and the file that it is known by."""
+
+    name: str
+    sign: str
+    """A file that a folder of this kind holds; may have wildcards."""
+    open: Callable[[str, str], Source]
+    """From the folder (a path, or any address that fsspec opens) and a split to a source; the
+    split is empty where none is asked for."""
+
+
+def open_source(what: str | Path, root: str | Path = "", split: str = "") -> Source:
+    """Open a data set.
+
+    Args:
+        what: The name of a declared data set, or a folder: a declared data set's (its path ends as
+            the declaration says), or any of a kind that is known. For a folder that has the name
+            of a data set, write ./NAME.
+        root: Below which declared data sets lie as their distributors lay them out.
+        split: Which part; what the declaration or the format opens by default unless given.
+
+    Raises:
+        UnknownName: if it is neither a declared name nor a folder.
+        BadConfig: if it is a declared name, and there is no root.
+        BadData: if the folder is of no known kind.
+    """
+    what = str(what)
+    names = registry.names("dataset")
+    if what in names:
+        if not str(root):
+            raise BadConfig(
+                f"the data set '{what}' needs --root FOLDER (or OCTOVERSE_DATA): below it lies "
+                f"{_declared(what).folder}."
+            )
+        return open_data(what, str(root), split)
+    folder = what.rstrip("/")
+    if "://" not in folder and not Path(folder).is_dir():
+        if Path(folder).name != folder:
+            raise BadData(f"{folder}: expected a folder with data, found none. Check the path.")
+        raise UnknownName("data set or folder", what, names)
+    declared = declared_at(folder)
+    if declared is not None and not _has(folder, DESCRIPTION):
+        return declared.open(folder, split or declared.splits[0])
+    return format_of(folder).open(folder, split)
+
+
+def format_of(folder: str | Path) -> Format:
+    """Tell what kind of data set a folder is.
+
+    Raises:
+        BadData: if it is of no known kind; lists what was looked for.
+    """
+    for known in FORMATS:
+        if _has(str(folder), known.sign):
+            return known
+    looked = ", ".join(f"{known.sign} ({known.name})" for known in FORMATS)
+    raise BadData(
+        f"{folder}: expected a data set, found none of {looked}. Give the folder that holds that "
+        f"file, or the name of a declared data set: {', '.join(registry.names('dataset')) or '-'}."
+    )
+
+
+def declared_at(folder: str | Path) -> DataSet | None:
+    """The declared data set that lies in a folder of this path, if it is just one."""
+    parts = Path(str(folder)).resolve().parts if "://" not in str(folder) else Path(folder).parts
+    found = []
+    for name in registry.names("dataset"):
+        try:
+            one = _declared(name)
+        except OctoverseError:
+            continue  # It cannot be opened here; asked for by name, it says why.
+        ending = Path(one.folder).parts
+        if ending and parts[-len(ending) :] == ending:
+            found.append(one)
+    return found[0] if len(found) == 1 else None
+
+
+def _declared(name: str) -> DataSet:
+    declared: DataSet = registry.load("dataset", name)
+    return declared
+
+
+def _has(folder: str, sign: str) -> bool:
+    if "://" not in folder:
+        return any(True for _ in glob.iglob(f"{glob.escape(folder)}/{sign}"))
+    import fsspec
+
+    system, plain = fsspec.core.url_to_fs(folder)
+    return bool(system.glob(f"{plain}/{sign}"))
+
+
+def _lerobot(folder: str, split: str) -> Source:
+    from octoverse.data.lerobot.source import LeRobotSource
+
+    return LeRobotSource(folder=Path(folder), split=split)
+
+
+def _rlds(folder: str, split: str) -> Source:
+    from octoverse.data.rlds.source import RldsSource
+
+    return RldsSource(folder=folder, split=split or "train")
+
+
+def _donkeycar(folder: str, split: str) -> Source:
+    from octoverse.data.logs.donkeycar import DonkeycarSource
+
+    if split not in ("", "all", "train", "val"):
+        raise UnknownName(f"split of '{folder}'", split, ("all", "train", "val"))
+    return DonkeycarSource(folder=Path(folder), split=split or "all")  # type: ignore[arg-type]
+
+
+DESCRIPTION = "meta/octoverse.json"
+"""Says what a recording means; a folder that has it needs no declaration."""
+
+FORMATS: tuple[Format, ...] = (
+    Format(name="LeRobot", sign="meta/info.json", open=_lerobot),
+    Format(name="RLDS", sign="dataset_info.json", open=_rlds),
+    Format(name="donkeycar", sign="manifest.json", open=_donkeycar),
+)
