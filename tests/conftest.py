@@ -71,9 +71,7 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> "Callable[[DataSet], None]":
     monkeypatch.setattr(
         registry,
         "load",
-        lambda kind, name: (
-            known[name] if kind == "dataset" and name in known else load(kind, name)
-        ),
+        lambda kind, name: known[name] if kind == "dataset" and name in known else load(kind, name),
     )
 
     def use(data_set: "DataSet") -> None:

@@ -34,7 +34,7 @@ def open_source(what: str | Path, root: str | Path = "", split: str = "") -> Sou
         split: Which part; what the declaration or the format opens by default unless given.
 
     Raises:
-        UnknownName: if it is neither a declared name nor a folder.
+        UnknownName: if it is neither a declared name nor a folder, or has no such split.
         BadConfig: if it is a declared name, and there is no root.
         BadData: if the folder is of no known kind.
     """
@@ -49,11 +49,13 @@ def open_source(what: str | Path, root: str | Path = "", split: str = "") -> Sou
         return open_data(what, str(root), split)
     folder = what.rstrip("/")
     if "://" not in folder and not Path(folder).is_dir():
-        if Path(folder).name != folder:
+        if folder.startswith(("/", ".", "~")):
             raise BadData(f"{folder}: expected a folder with data, found none. Check the path.")
         raise UnknownName("data set or folder", what, names)
     declared = declared_at(folder)
     if declared is not None and not _has(folder, DESCRIPTION):
+        if split and split not in declared.splits:
+            raise UnknownName(f"split of '{declared.name}'", split, declared.splits)
         return declared.open(folder, split or declared.splits[0])
     return format_of(folder).open(folder, split)
 

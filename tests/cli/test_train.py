@@ -128,7 +128,7 @@ def test_a_short_run_warms_up_for_a_fifth_of_it(
         ({"recipe": "dmeo"}, UnknownName, "No recipe named 'dmeo'. Did you mean 'demo'"),
         ({"recipe": "real"}, BadConfig, "the recipe 'real' needs --data FOLDER"),
         ({"embodiment": "widow"}, UnknownName, "No embodiment named 'widow'. Did you mean 'wido"),
-        ({"embodiment": "widowx"}, BadConfig, "train --embodiment widowx needs --data FOLDER: a data"),
+        ({"embodiment": "widowx"}, BadConfig, "train --embodiment widowx needs --data FOLDER: a"),
         ({"embodiment": "widowx", "data": Path("arm")}, BadConfig,
          "arm is a recording of 'tabletop_arm', expected 'widowx'. Give --embodiment tabletop_arm"),
     ],

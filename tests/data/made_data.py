@@ -54,7 +54,7 @@ class MadeDrives:
             embodiment=self.embodiment,
             source=self.name,
             key=f"drive-{index}",
-            times_ns=np.cumsum(rng.integers(90, 110, steps)) * 1_000_000,
+            times_ns=np.cumsum(rng.integers(80, 121, steps)) * 1_000_000,
             observation={
                 **{name: _encoded(images) for name, images in pictures.items()},
                 "speed": rng.normal(8, 1, (steps, 1)).astype(np.float32),

@@ -35,6 +35,8 @@ def test_a_declared_data_set_is_known_by_its_folder(drives: Path) -> None:
     assert len(open_source(f"{drives}/made/drives/", split="val")) == 1
     found = declared_at(drives / "made/drives")
     assert found is not None and found.name == "made_drives"
+    with pytest.raises(UnknownName, match=r"No split of 'made_drives' named 'vall'. Did you mean"):
+        open_source(drives / "made/drives", split="vall")
 
 
 def test_a_folder_of_two_data_sets_is_neither_of_them(
