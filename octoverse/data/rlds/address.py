@@ -73,14 +73,17 @@ def stamp(address: str) -> tuple[int, str]:
     """Size of a file [byte], and what changes when it is written anew.
 
     Raises:
-        FileNotFoundError: if there is none.
+        BadData: if there is none.
     """
-    local = local_path(address)
-    if local is not None:
-        status = os.stat(local)
-        return status.st_size, str(status.st_mtime_ns)
-    system, path = find(address)
-    told = system.info(path)
+    try:
+        local = local_path(address)
+        if local is not None:
+            status = os.stat(local)
+            return status.st_size, str(status.st_mtime_ns)
+        system, path = find(address)
+        told = system.info(path)
+    except FileNotFoundError as error:
+        raise _missing(address) from error
     tokens = (told.get(name) for name in ("ETag", "etag", "md5Hash", "mtime", "LastModified"))
     changes = next((token for token in tokens if token is not None), told.get("created", ""))
     return int(told["size"]), hashlib.sha256(str(changes).encode()).hexdigest()[:16]
@@ -120,13 +123,17 @@ def read_range(
             found = memoryview(into)[: stop - start]
             found = found[: os.preadv(_opened(path, stamped).descriptor, [found], start)]
     except FileNotFoundError as error:
-        raise BadData(f"{address}: expected a file, found none. Fetch it.") from error
+        raise _missing(address) from error
     if len(found) != stop - start:
         raise BadData(
             f"{address}: expected {stop - start:,} bytes from byte {start:,} on, "
             f"got {len(found):,}. The file was cut short; fetch it again."
         )
     return found
+
+
+def _missing(address: str) -> BadData:
+    return BadData(f"{address}: expected a file, found none. Fetch it.")
 
 
 class _Opened:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
 from octoverse.data.rlds import address
 from octoverse.errors import BadData, UnknownName
@@ -53,6 +54,10 @@ class Part:
     skip: int
     take: int
     total: int
+    split: str
+    """That the file belongs to."""
+    first: int
+    """Which episode of that split is the first taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,15 +95,7 @@ def read_facts(folder: str, split: str) -> Facts:
         for name, (content, _) in told.items():
             Path(copy, name).write_bytes(content)
         info = _info(folder, copy)
-        parts = tuple(
-            Part(
-                file=address.join(folder, Path(one.filename).name),
-                skip=one.skip,
-                take=one.take,
-                total=one.examples_in_shard,
-            )
-            for one in _instructions(folder, info, split)
-        )
+        parts = _parts(folder, info, split)
         features: dict[str, Feature] = {}
         _walk(features, "", info.features)
     hashed = hashlib.sha256(b"".join(content for content, _ in told.values())).hexdigest()
@@ -137,7 +134,7 @@ def _info(folder: str, copy: str) -> Any:
         ) from error
 
 
-def _instructions(folder: str, info: Any, split: str) -> list[Any]:
+def _parts(folder: str, info: Any, split: str) -> tuple[Part, ...]:
     for part in split.split("+"):
         base = part.partition("[")[0].strip()
         if base not in info.splits:
@@ -154,7 +151,26 @@ def _instructions(folder: str, info: Any, split: str) -> list[Any]:
             f"{folder}: expected episodes in the split '{split}', got none (dataset_info.json). "
             "Choose another split, or prepare the data set again."
         )
-    return files
+    starts = {
+        Path(path).name: (name, int(start))
+        for name, told in info.splits.items()
+        for path, start in zip(told.filepaths, np.cumsum([0, *told.shard_lengths]), strict=False)
+    }
+    found = []
+    for one in files:
+        file = Path(one.filename).name
+        base, start = starts[file]
+        found.append(
+            Part(
+                file=address.join(folder, file),
+                skip=one.skip,
+                take=one.take,
+                total=one.examples_in_shard,
+                split=base,
+                first=start + one.skip,
+            )
+        )
+    return tuple(found)
 
 
 def _walk(

@@ -68,13 +68,7 @@ def shards(files: Sequence[str], metadata: str, cache: Path | None = None) -> li
 
 
 def _current(file: str, kept: Shard | None) -> Shard:
-    try:
-        size, stamp = address.stamp(file)
-    except FileNotFoundError as error:
-        raise BadData(
-            f"{file}: expected a TFRecord file, found none. dataset_info.json counts on it; "
-            "fetch it."
-        ) from error
+    size, stamp = address.stamp(file)
     if kept is not None and (kept.size, kept.stamp) == (size, stamp):
         return kept
     found = Shard(size, stamp, [], [], [])

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from octoverse import registry
 from octoverse.data.dataset import DataSet
 from octoverse.data.rlds import address
 from octoverse.data.rlds.black import is_black
+from octoverse.data.rlds.dlimp import DlimpRecords
 from octoverse.data.rlds.facts import Facts, read_facts
 from octoverse.data.rlds.kept import Kept
 from octoverse.data.rlds.native import Records
@@ -50,6 +51,12 @@ class RldsSource:
     """How its features become the body's; the declared one of the data set's name unless given."""
     cache: Path | str | None = None
     """A folder where the places and lengths of episodes are kept; nothing is written without."""
+    backend: Literal["native", "dlimp"] = "native"
+    """What reads the records; dlimp is TensorFlow's way, in a process of its own."""
+
+    def __post_init__(self) -> None:
+        if self.backend not in ("native", "dlimp"):
+            raise UnknownName("backend", self.backend, ("native", "dlimp"))
 
     @property
     def name(self) -> str:
@@ -128,9 +135,16 @@ class RldsSource:
         return read_facts(str(self.folder), self.split)
 
     @cached_property
-    def _records(self) -> Records:
+    def _records(self) -> Records | DlimpRecords:
+        if self.backend == "dlimp":
+            return DlimpRecords.find(str(self.folder), self._facts.parts)
         cache = None if self.cache is None else Path(self.cache)
         return Records.find(self._facts.parts, self._facts.metadata, cache)
+
+    @cached_property
+    def _stamps(self) -> list[tuple[int, str]]:
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda part: address.stamp(part.file), self._facts.parts))
 
     @cached_property
     def _declared(self) -> Standard:
@@ -150,17 +164,15 @@ class RldsSource:
 
     @cached_property
     def _fingerprint(self) -> str:
-        parts = self._facts.parts
-        with ThreadPoolExecutor(8) as pool:
-            sizes = list(pool.map(lambda part: address.stamp(part.file)[0], parts))
-        cut = [(part.file.rpartition("/")[2], part.skip, part.take) for part in parts]
+        cut = [(part.split, part.first, part.take) for part in self._facts.parts]
+        sizes = [size for size, _ in self._stamps]
         return _hash([self._facts.metadata, cut, sizes, self._declared.told])[:16]
 
     @cached_property
     def _key(self) -> str:
         """Of what is kept in a process; unlike the fingerprint, it knows where the files lie."""
-        cut = [(part.file, part.skip, part.take) for part in self._facts.parts]
-        return _hash([cut, self._records.files, self.label, self.split, self._declared.told])
+        names = [str(self.folder), self.split, self.label, self.backend]
+        return _hash([names, self._stamps, self._facts.metadata, self._declared.told])
 
 
 def _declared_as(name: str) -> Standard:
@@ -180,8 +192,10 @@ def _hash(told: Any) -> str:
 
 
 def _size(episode: Episode) -> int:
-    """Bytes that an episode takes, about; its images stay in the file."""
+    """Bytes that an episode takes, about; images that are read lazily stay in the file."""
     found = 2000
     for values in [*episode.observation.values(), *episode.action.values()]:
         found += values.nbytes if isinstance(values, np.ndarray) else 16 * len(values)
+        if isinstance(values, list):
+            found += sum(len(value) for value in values)
     return found

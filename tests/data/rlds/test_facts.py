@@ -79,6 +79,7 @@ def test_a_slice_takes_whole_episodes_from_its_files(folder: Path) -> None:
     assert taken("train") == [("00000", 0, 3), ("00001", 0, 3), ("00002", 0, 4)]
     assert taken("train[:90%]") == [("00000", 0, 3), ("00001", 0, 3), ("00002", 0, 3)]
     assert taken("train[90%:]") == [("00002", 3, 1)]
+    assert [p.first for p in read_facts(str(folder), "train[2:7]").parts] == [2, 3, 6]
     assert taken("train[2:4]+train[9:]") == [("00000", 2, 1), ("00001", 0, 1), ("00002", 3, 1)]
 
 

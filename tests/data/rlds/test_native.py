@@ -1,6 +1,7 @@
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def parts(
     episodes = [tfds_episode(SPEC, steps, seed=i) for i, steps in enumerate(STEPS)]
     write_tfds(tmp_path, SPEC, episodes, shards=2)
     files = sorted(str(path) for path in tmp_path.glob("*.tfrecord-*"))
-    return tuple(Part(file=file, skip=0, take=2, total=2) for file in files)
+    return tuple(
+        Part(file=file, skip=0, take=2, total=2, split="train", first=2 * i)
+        for i, file in enumerate(files)
+    )
 
 
 def far(parts: tuple[Part, ...]) -> tuple[Part, ...]:
@@ -37,7 +41,7 @@ def far(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     system = fsspec.filesystem("memory")
     for part in parts:
         system.put(part.file, f"/far{part.file}")
-    return tuple(Part(file=f"memory://far{p.file}", skip=0, take=2, total=2) for p in parts)
+    return tuple(replace(part, file=f"memory://far{part.file}") for part in parts)
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -72,10 +76,7 @@ def test_records_and_images_are_those_that_were_written(
 
 
 def test_a_slice_leaves_out_the_others(parts: tuple[Part, ...]) -> None:
-    cut = [
-        Part(file=parts[0].file, skip=1, take=1, total=2),
-        Part(file=parts[1].file, skip=0, take=1, total=2),
-    ]
+    cut = [replace(parts[0], skip=1, take=1), replace(parts[1], take=1)]
     records = Records.find(cut, "m", None)
     assert records.steps.tolist() == [5, 2]
     assert records.where(0).startswith(f"{parts[0].file}, record at byte ")
@@ -139,6 +140,6 @@ def test_records_travel_to_another_process(parts: tuple[Part, ...]) -> None:
 
 
 def test_a_file_with_another_number_of_episodes_is_refused(parts: tuple[Part, ...]) -> None:
-    wrong = Part(file=parts[0].file, skip=0, take=3, total=3)
+    wrong = replace(parts[0], take=3, total=3)
     with pytest.raises(BadData, match=r"expected 3 episodes \(dataset_info\.json\), got 2"):
         Records.find([wrong], "m", None)

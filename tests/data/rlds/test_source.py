@@ -135,8 +135,10 @@ def test_a_byte_that_flips_later_is_found_when_the_record_is_first_opened(
 
 def test_a_missing_shard_is_named(tmp_path: Path, write_rlds: Write) -> None:
     next(write_rlds(tmp_path).glob("*.tfrecord-*")).unlink()
-    with pytest.raises(BadData, match=r"00000-of-00001: expected a TFRecord file, found none"):
+    with pytest.raises(BadData, match=r"00000-of-00001: expected a file, found none"):
         RldsSource(folder=tmp_path).lengths()
+    with pytest.raises(BadData, match=r"00000-of-00001: expected a file, found none"):
+        RldsSource(folder=tmp_path).fingerprint()
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path, write_rlds: Write) -> None:
