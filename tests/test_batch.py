@@ -119,3 +119,11 @@ def test_a_stream_that_only_some_windows_have_is_refused(small: ModuleType) -> N
         batch_of(small.BODIES[ARM], [seen, replace(seen, streams=fewer), seen], CPU)
     none = batch_of(small.BODIES[ARM], [replace(seen, streams=fewer)], CPU)
     assert "wrist" not in none.streams
+
+
+def test_a_hidden_stream_is_seen_by_nobody_and_codecs_may_refer_to_it(small: ModuleType) -> None:
+    stacked = StackedWindows.from_windows([small.window(CAR, n) for n in (1, 2)])
+    stacked = replace(stacked, hidden={"speed": np.array([True, False])})
+    batch = small.training_batch(small.BODIES[CAR], stacked, CPU)
+    assert batch.streams["speed"].valid.tolist() == [[False], [True]]
+    assert newest(small.BODIES[CAR], batch)["speed"][:, 0].all()

@@ -38,6 +38,10 @@ class Overrides:
     """Steps between checkpoints."""
     seed: int | None = None
     """Decides fresh weights, the order of the data and noise."""
+    workers: int | None = None
+    """Processes that prepare samples; 0 for a thread of the training process."""
+    memory_gb: float | None = None
+    """Memory for data."""
 
 
 def train(
@@ -54,6 +58,9 @@ def train(
         str | None, arg(help="Train this body on --data instead of a recipe's bodies.")
     ] = None,
     change: Annotated[Overrides, arg(name="")] = Overrides(),
+    skip_bad: Annotated[
+        bool, arg(help="Leave out data that cannot be read, count and name them, and go on.")
+    ] = False,
     threads: Annotated[int, arg(help="CPU threads; 0 for all cores.")] = 0,
 ) -> None:
     """Train one policy on the data of many bodies; run it again to go on where it stopped."""
@@ -62,6 +69,8 @@ def train(
     console = Console()
     chosen = _recipe(recipe, data, embodiment, start_from)
     changed = {k: v for k, v in dataclasses.asdict(change).items() if v is not None}
+    if skip_bad:
+        changed["skip_bad"] = True
     if "steps" in changed:
         changed.setdefault("warmup_steps", min(chosen.training.warmup_steps, changed["steps"] // 5))
     chosen = dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, **changed))

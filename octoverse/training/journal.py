@@ -3,9 +3,11 @@
 import json
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from octoverse.data.mixture import Skipped
 from octoverse.training.config import TrainingConfig
 
 
@@ -31,6 +34,7 @@ class Journal:
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._began = time.monotonic()
         self._counted = step
+        self._left_out = self._named = 0
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -72,6 +76,18 @@ class Journal:
         self._writer.add_scalar("samples_per_second", speed, step)
         told = "  ".join(f"{name.partition('/')[0]} {value:.4f}" for name, value in means.items())
         self._bar.update(self._task, told=f"{told}  {speed:.0f} samples/s")
+
+    def leave_out(self, skipped: Mapping[Skipped, int]) -> None:
+        """Name data that could not be read when they are first met; count them in skipped.json."""
+        if sum(skipped.values()) == self._left_out:
+            return
+        self._left_out = sum(skipped.values())
+        for one in list(skipped)[self._named :]:
+            which = "left out" if one.episode is None else f"episode {one.episode} left out"
+            self._bar.console.print(f"'{one.source}', {which}: {one.message}", style="yellow")
+        self._named = len(skipped)
+        told = [{**msgspec.to_builtins(one), "times": count} for one, count in skipped.items()]
+        self._path.with_name("skipped.json").write_text(json.dumps(told, indent=1))
 
 
 def plot_losses(path: Path, picture: Path) -> None:

@@ -76,6 +76,7 @@ def train(
                     name: training_batch(policy.bodies[name], stacked, policy.device)
                     for name, stacked in mixture.next().items()
                 }
+                journal.leave_out(mixture.skipped)
                 parts = _step(policy, trainer, batches)
                 journal.log(trainer.step, trainer.rate, parts)
                 if trainer.step % config.save_every == 0 and trainer.step < config.steps:

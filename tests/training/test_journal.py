@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 
+from octoverse.data.mixture import Skipped
 from octoverse.training.config import TrainingConfig
 from octoverse.training.journal import Journal, plot_losses
 
@@ -50,6 +51,25 @@ def test_a_line_cut_short_by_a_kill_is_dropped(tmp_path: Path) -> None:
         file.write('{"step": 10, "los')
     write(tmp_path, range(9, 11))
     assert [line["step"] for line in lines(tmp_path)] == [4, 8, 10]
+
+
+def test_data_that_are_left_out_are_named_once_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = Skipped(source="tub", episode=3, message="the image is torn")
+    whole = Skipped(source="log", episode=None, message="no such folder")
+    with Journal(tmp_path, CONFIG, 0, quiet=False) as journal:
+        journal.leave_out({})
+        journal.leave_out({one: 1})
+        journal.leave_out({one: 2, whole: 1})
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("'tub', episode 3 left out: the image is torn") == 1
+    assert shown.count("'log', left out: no such folder") == 1
+    told = json.loads((tmp_path / "skipped.json").read_text())
+    assert [(entry["source"], entry["episode"], entry["times"]) for entry in told] == [
+        ("tub", 3, 2),
+        ("log", None, 1),
+    ]
 
 
 def test_nothing_to_plot_is_no_error(tmp_path: Path) -> None:

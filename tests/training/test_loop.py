@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import torch
 
 from octoverse import checkpoint
 from octoverse.config import WindowConfig
-from octoverse.errors import OctoverseError
+from octoverse.data.weighted import Weighted
+from octoverse.episode import Episode
+from octoverse.errors import BadData, OctoverseError
 from octoverse.policy import Policy
 from octoverse.training import loop
 from octoverse.training.loop import train, window_spec
@@ -211,6 +214,29 @@ def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(
     left = [path.name for path in (tmp_path / "checkpoints").iterdir()]
     assert not [name for name in left if name.endswith(".part")]
     assert f"step-{before + 1:08d}" in left
+
+
+def test_bad_data_stop_a_run_unless_they_are_to_be_left_out(
+    small: ModuleType, tmp_path: Path
+) -> None:
+    recipe = small.recipe(steps=6)
+
+    class Torn(small.Made):  # type: ignore[misc, name-defined]
+        def episode(self, index: int) -> Episode:
+            episode = super().episode(index)
+            if index == 1:
+                torn = {**episode.observation, "table": [b"torn"] * len(episode)}
+                return replace(episode, observation=torn)
+            return episode
+
+    torn = replace(recipe, sources=[Weighted(source=Torn(name="torn")), recipe.sources[1]])
+    with pytest.raises(BadData, match="'torn', episode 1, 'table' at step"):
+        train(torn, small.BODIES, tmp_path, quiet=True)
+    settings = replace(recipe.training, skip_bad=True)
+    train(replace(torn, training=settings), small.BODIES, tmp_path, quiet=True)
+    told = json.loads((tmp_path / "skipped.json").read_text())
+    assert {entry["source"] for entry in told} == {"torn"}
+    assert {entry["episode"] for entry in told} == {1}
 
 
 def test_a_sample_holds_what_the_policy_reads_and_nothing_more(small: ModuleType) -> None:
