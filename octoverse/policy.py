@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from octoverse import noise, registry
 from octoverse.batch import Batch, batch_of, newest
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
-from octoverse.embodiment import Embodiment, GoalImage, NumericStream, PathGroup, State
+from octoverse.data.windows import image_size
+from octoverse.embodiment import Camera, Embodiment, GoalImage, NumericStream, PathGroup, State
 from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
 from octoverse.fitting import check_fit, check_streams, chunk_shape, readout_shapes
@@ -308,18 +309,14 @@ class Policy(nn.Module):
     @property
     def camera_sizes(self) -> dict[str, dict[str, tuple[int, int]]]:
         """Body to camera or goal image to the (height, width) that `prepare` makes."""
-        found: dict[str, dict[str, tuple[int, int]]] = {}
-        for name, body in self.bodies.items():
-            sizes = {
-                stream: self.preprocess.size(camera) for stream, camera in body.cameras.items()
-            }
-            goals = {
-                stream: sizes[spec.camera]
+        return {
+            name: {
+                stream: image_size(body, spec, self.preprocess)
                 for stream, spec in body.observation.items()
-                if isinstance(spec, GoalImage)
+                if isinstance(spec, Camera | GoalImage)
             }
-            found[name] = sizes | goals
-        return found
+            for name, body in self.bodies.items()
+        }
 
     def reference_streams(self, name: str) -> list[str]:
         """The numeric streams of a body, which codecs may refer to."""

@@ -58,11 +58,17 @@ class WindowSpec:
 
 def shape_of(body: Embodiment, stream: Stream, preprocess: Preprocess) -> tuple[int, ...]:
     """Shape of one prepared value of a stream."""
-    if isinstance(stream, Camera):
-        return (*preprocess.size(stream), 3)
-    if isinstance(stream, GoalImage):
-        return (*preprocess.size(body.cameras[stream.camera]), 3)
+    if isinstance(stream, Camera | GoalImage):
+        return (*image_size(body, stream, preprocess), 3)
     return stream_shape(stream)
+
+
+def image_size(
+    body: Embodiment, stream: Camera | GoalImage, preprocess: Preprocess
+) -> tuple[int, int]:
+    """(height, width) of a prepared image; a goal image is as large as its camera's."""
+    camera = body.cameras[stream.camera] if isinstance(stream, GoalImage) else stream
+    return preprocess.size(camera)
 
 
 def dtype_of(stream: Stream) -> type:

@@ -110,7 +110,8 @@ def test_images_of_a_new_body_have_the_sizes_that_the_checkpoint_prepares(
     assert tokens["image/primary"] == 2 * 3
     assert tokens["image/secondary"] == 1
     made = Policy(extended, {"widowx": WIDOWX}, {"widowx": small.statistics(WIDOWX)})
-    assert made.camera_sizes["widowx"]["primary"] == (32, 48)
+    sizes = made.camera_sizes["widowx"]
+    assert sizes["primary"] == sizes["goal"] == (32, 48)
 
 
 def test_without_a_checkpoint_a_body_gets_a_generic_policy(small: ModuleType) -> None:
