@@ -1,0 +1,86 @@
+"""Measured numbers that jump: sensors that glitch, angles that wrap, recordings spliced together."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from octoverse.data.doctor.finding import Finding
+from octoverse.data.doctor.looking import Recording, series
+from octoverse.embodiment import State
+
+_OUTLIER = 10.0
+"""Times the 95 % quantile of the steps that move at all: about twenty standard deviations."""
+_WIDE = 0.25
+"""And at least this share of the number's own 1 to 99 % spread, so that rest does not count."""
+_WRAP = 0.5
+"""A step within so many radians of a full turn is an angle that wraps."""
+_STEPS = 50
+
+
+def jumps(recording: Recording) -> Iterator[Finding]:
+    """Look at single steps of every measured number."""
+    for name, spec in recording.body.observation.items():
+        if not isinstance(spec, State):
+            continue
+        values = [(e.key, series(e, "observation", name)) for e in recording.episodes]
+        present = [(key, v) for key, v in values if v is not None and len(v) > 1]
+        if sum(len(v) - 1 for _, v in present) < _STEPS:
+            continue
+        for i, label in enumerate(spec.names):
+            # A hand may open or close within one step.
+            if "opening" not in label:
+                numbers = [(key, v[:, i]) for key, v in present]
+                yield from _of_number(f"{name}.{label}", spec.units[i], numbers)
+
+
+def _of_number(where: str, unit: str, numbers: list[tuple[str, np.ndarray]]) -> Iterator[Finding]:
+    steps = [(key, np.diff(v)) for key, v in numbers]
+    every = np.concatenate([step for _, step in steps])
+    every = every[np.isfinite(every)]
+    if unit == "rad":
+        wraps = np.abs(np.abs(every) - 2 * np.pi) < _WRAP
+        if wraps.any():
+            yield Finding(
+                check="jumps",
+                severity="information",
+                where=where,
+                message=f"The angle wraps round {int(wraps.sum())} times; that is no fault of the "
+                "sensor, but a network sees a jump.",
+                evidence={"wraps": int(wraps.sum()), "steps": len(every)},
+                cure="Unwrap it, or declare its sine and cosine.",
+            )
+            every = every[~wraps]
+            steps = [(k, np.where(np.abs(np.abs(s) - 2 * np.pi) < _WRAP, 0, s)) for k, s in steps]
+    moving = np.abs(every[every != 0])
+    if len(moving) < _STEPS:
+        return
+    level = np.concatenate([v for _, v in numbers])
+    low, high = np.nanquantile(level, [0.01, 0.99])
+    bound = max(_OUTLIER * float(np.quantile(moving, 0.95)), _WIDE * float(high - low))
+    found = [(key, int(t)) for key, step in steps for t in np.flatnonzero(np.abs(step) > bound)]
+    if not found:
+        return
+    by_key = dict(numbers)
+    spikes = sum(_returns(by_key[key], t, bound) for key, t in found)
+    key, at = found[0]
+    yield Finding(
+        check="jumps",
+        severity="fault" if spikes else "suspicion",
+        where=f"{where}, episode {key}, step {at + 1}",
+        message=f"It jumps {len(found)} times by more than {bound:.3g} {unit} in one step"
+        + (", there and back: a sensor that glitches." if spikes else ": a reset, or two recordings in one.")
+        ,
+        evidence={
+            "jumps": len(found),
+            "largest": round(float(np.abs(every).max()), 5),
+            "usual step (95 %)": round(float(np.quantile(moving, 0.95)), 6),
+            "bound": round(bound, 5),
+        },
+        cure="Mask those steps, or cut the episode there.",
+    )
+
+
+def _returns(values: np.ndarray, t: int, bound: float) -> bool:
+    """Whether the number comes back within five steps after the jump from t to t + 1."""
+    after = values[t + 2 : t + 7]
+    return bool(len(after)) and bool((np.abs(after - values[t]) < bound / 4).any())

@@ -1,0 +1,125 @@
+"""Where in time an action stands against what the state does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from octoverse.data.doctor.finding import Finding
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.pairs import Tied, tied_groups
+
+LONGEST = 1.0
+"""Seconds looked ahead and back."""
+ROWS = 40
+"""Steps needed at each lag."""
+_MARGIN = 0.1
+"""By how much a lag must fit better than 0 to count, as a share of what is left unexplained."""
+_FOLLOWS = 0.25
+"""Share of the state's movement that must be explained for the fit to mean anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """At which lag the state matches the action best."""
+
+    steps: int
+    unexplained: dict[int, float]
+    """Lag to the share of the movement (variance) that it leaves unexplained."""
+
+
+def lag(recording: Recording) -> Iterator[Finding]:
+    """Find the lag at which what is measured fits what is commanded best."""
+    for tied in tied_groups(recording):
+        if tied.kind == "gripper":
+            continue
+        yield from _copies(tied)
+        found = best_lag(tied)
+        if found is None or 1 - found.unexplained[found.steps] < _FOLLOWS:
+            yield Finding(
+                check="lag",
+                severity="cannot be told",
+                where=tied.group,
+                message="The lag from action to state cannot be told from the data: there are too "
+                "few steps, or the state does not follow the action.",
+                evidence={"steps needed": ROWS, "share to explain": _FOLLOWS},
+            )
+            continue
+        hz = recording.body.control_hz
+        evidence: dict[str, float | int | str] = {
+            "lag in steps": found.steps,
+            "lag in seconds": round(found.steps / hz, 3),
+            "unexplained there": round(found.unexplained[found.steps], 4),
+            "unexplained at 0": round(found.unexplained[0], 4),
+        }
+        if tied.kind == "position":
+            for name, steps in (("at 0", 0), ("there", found.steps)):
+                left, right = tied.at_lag(steps)
+                evidence[f"mean error {name}"] = round(float(np.abs(left - right).mean()), 5)
+        if found.steps < 0:
+            yield Finding(
+                check="lag",
+                severity="fault",
+                where=tied.group,
+                message=f"Actions come {-found.steps} steps after the states that they lead to: "
+                "they are recorded late, or shifted against the states.",
+                evidence=evidence,
+                cure=f"Shift them {-found.steps} steps earlier where they enter.",
+            )
+        else:
+            when = f"{found.steps} steps ({found.steps / hz:.2f} s) later" if found.steps else "at once"
+            yield Finding(
+                check="lag",
+                severity="information",
+                where=tied.group,
+                message=f"The state fits the action best {when}.",
+                evidence=evidence,
+            )
+
+
+def best_lag(tied: Tied) -> Lag | None:
+    """The lag that explains most, 0 unless another is clearly better; None with too few steps."""
+    hz = 1 / np.median(np.concatenate([np.diff(s) for s in tied.seconds if len(s) > 1] or [[1.0]]))
+    reach = max(2, round(LONGEST * float(hz)))
+    unexplained = {}
+    for steps in range(-reach, reach + 1):
+        left, right = tied.at_lag(steps)
+        if len(left) >= ROWS:
+            unexplained[steps] = _unexplained(left, right)
+    if 0 not in unexplained:
+        return None
+    best = min(unexplained, key=lambda steps: unexplained[steps])
+    clear = unexplained[best] < (1 - _MARGIN) * unexplained[0]
+    return Lag(steps=best if clear else 0, unexplained=unexplained)
+
+
+def _unexplained(actions: np.ndarray, states: np.ndarray) -> float:
+    """1 - r squared over all numbers that move, each with the same weight; scale plays no part."""
+    spread = actions.std(axis=0), states.std(axis=0)
+    moving = np.minimum(*spread) > 1e-4 * max(spread[0].max(), spread[1].max(), 1e-9)
+    if not moving.any():
+        return 1.0
+    centred = (actions - actions.mean(axis=0)) * (states - states.mean(axis=0))
+    together = centred.mean(axis=0)[moving] / (spread[0] * spread[1])[moving]
+    return float(1 - np.square(np.maximum(together, 0)).mean())
+
+
+def _copies(tied: Tied) -> Iterator[Finding]:
+    """Actions that are the state's own numbers."""
+    if tied.kind != "position":
+        return
+    for steps, what in ((0, "of the same step"), (1, "of the next step")):
+        left, right = tied.at_lag(steps)
+        moved = np.abs(np.diff(left, axis=0)).max(axis=1, initial=0) > 1e-6
+        same = np.abs(left - right).max(axis=1, initial=0) <= 1e-6 * (1 + np.abs(left).max(initial=0))
+        if len(left) >= ROWS and moved.sum() >= ROWS // 2 and same[1:][moved].mean() > 0.99:
+            yield Finding(
+                check="lag",
+                severity="fault" if steps == 0 else "suspicion",
+                where=tied.group,
+                message=f"Its numbers are the measured state {what}: a copy of the measurement, "
+                "not a command.",
+                evidence={"steps": len(left), "equal": round(float(same.mean()), 4)},
+                cure="Take the commanded values, or the states of later steps, as actions.",
+            )
+            return

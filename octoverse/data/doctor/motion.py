@@ -1,0 +1,184 @@
+"""Whether speed, past and future path of a vehicle tell of one motion, in one unit."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from octoverse.data.doctor.finding import Finding
+from octoverse.data.doctor.looking import Recording, series
+from octoverse.embodiment import EgoHistory, State, Waypoints
+
+_ROWS = 20
+_DRIVING = 1.0
+"""Metres a second from which on ratios mean something."""
+_TURNING = 0.02
+"""Radians a second of turning needed in the middle of what is compared."""
+_SUSPICION, _FAULT = 1.15, 1.5
+"""Speeds that differ by more than this factor; odometers are off by a few per cent."""
+_UNITS = {
+    3.6: "km/h where m/s is declared",
+    2.237: "miles per hour where m/s is declared",
+    1 / 3.6: "m/s divided by 3.6 twice",
+    3.281: "feet where metres are declared",
+    1000.0: "millimetres where metres are declared",
+    0.001: "kilometres where metres are declared",
+}
+
+
+def motion(recording: Recording) -> Iterator[Finding]:
+    """Hold the speed against past and future poses, and these against each other."""
+    body = recording.body
+    history = next((k for k, v in body.observation.items() if isinstance(v, EgoHistory)), None)
+    path = next((k for k, v in body.action.items() if isinstance(v, Waypoints)), None)
+    speed = next(
+        (k for k, v in body.observation.items() if isinstance(v, State) and v.names[0] == "speed"),
+        None,
+    )
+    if history is None or path is None:
+        return
+    past, future, told = _gathered(recording, history, path, speed)
+    if speed is not None:
+        known = np.isfinite(told)
+        for name, found in ((history, past[:, 0]), (path, future[:, 0])):
+            yield from _same_speed(speed, told, name, found, known)
+    yield from _same_speed(path, future[:, 0], history, past[:, 0], np.isfinite(past[:, 0]))
+    yield from _same_turn(history, past[:, 1], path, future[:, 1])
+    yield from _own_turn(path, future[:, 2], future[:, 1])
+    yield from _own_turn(history, past[:, 2], past[:, 1])
+
+
+def _gathered(
+    recording: Recording, history: str, path: str, speed: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of every step: (speed, turn rate, sideways bend) before and after it, and the speed told.
+
+    The bend is the heading at which the path lies half-way: with x forward and y left, it turns
+    the same way as the heading.
+    """
+    past_spec, future_spec = recording.body.observation[history], recording.body.action[path]
+    assert isinstance(past_spec, EgoHistory) and isinstance(future_spec, Waypoints)
+    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for episode in recording.episodes:
+        before = series(episode, "observation", history)
+        after = series(episode, "action", path)
+        if before is None or after is None:
+            continue
+        said = series(episode, "observation", speed) if speed is not None else None
+        ahead = max(1, min(future_spec.steps, round(future_spec.hz)))
+        back = max(1, min(past_spec.steps - 1, round(past_spec.hz)))
+        was = before[:, -1 - back]
+        near = before[:, -2]
+        dt = 1 / past_spec.hz
+        rows.append(
+            (
+                np.stack(
+                    [-near[:, 0] / dt, -was[:, 2] / (back * dt), _bend(-was[:, 0], -was[:, 1])], 1
+                ),
+                np.stack(
+                    [
+                        after[:, 0, 0] * future_spec.hz,
+                        after[:, ahead - 1, 2] * future_spec.hz / ahead,
+                        _bend(after[:, ahead - 1, 0], after[:, ahead - 1, 1]),
+                    ],
+                    1,
+                ),
+                said[:, 0] if said is not None else np.full(len(episode), np.nan),
+            )
+        )
+    if not rows:
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
+    past, future, told = (np.concatenate(part) for part in zip(*rows, strict=True))
+    return past, future, told
+
+
+def _bend(forward: np.ndarray, left: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(np.abs(forward) > _DRIVING, left / forward, np.nan)
+
+
+def _same_speed(
+    first: str, told: np.ndarray, second: str, found: np.ndarray, known: np.ndarray
+) -> Iterator[Finding]:
+    both = known & np.isfinite(told) & np.isfinite(found) & (np.abs(found) > _DRIVING)
+    if both.sum() < _ROWS:
+        yield Finding(
+            check="motion",
+            severity="cannot be told",
+            where=first,
+            message=f"Its unit cannot be held against '{second}': fewer than {_ROWS} steps have "
+            "both and drive.",
+            evidence={"steps": int(both.sum()), "steps needed": _ROWS},
+        )
+        return
+    ratio = float(np.median(told[both] / found[both]))
+    evidence: dict[str, float | int | str] = {
+        "ratio": round(ratio, 4),
+        "steps": int(both.sum()),
+        "suspected beyond": _SUSPICION,
+    }
+    if ratio <= 0:
+        yield Finding(
+            check="motion",
+            severity="fault",
+            where=first,
+            message=f"It says forward where '{second}' goes backward.",
+            evidence=evidence,
+            cure="Turn its sign where it enters: x is forward.",
+        )
+        return
+    off = max(ratio, 1 / ratio)
+    if off < _SUSPICION:
+        yield Finding(
+            check="motion",
+            severity="information",
+            where=first,
+            message=f"Its speed is {ratio:.3f} times that of '{second}': one unit.",
+            evidence=evidence,
+        )
+        return
+    known_as = next((why for k, why in _UNITS.items() if 1 / 1.06 < ratio / k < 1.06), None)
+    yield Finding(
+        check="motion",
+        severity="fault" if off > _FAULT else "suspicion",
+        where=first,
+        message=f"Its speed is {ratio:.3g} times that of '{second}'"
+        + (f": {known_as}." if known_as else ": units or times do not fit."),
+        evidence=evidence,
+        cure="Convert it to metres and seconds where it enters.",
+    )
+
+
+def _same_turn(
+    first: str, before: np.ndarray, second: str, after: np.ndarray
+) -> Iterator[Finding]:
+    both = np.isfinite(before) & np.isfinite(after)
+    both &= (np.abs(before) > _TURNING) & (np.abs(after) > _TURNING)
+    if both.sum() < _ROWS:
+        return
+    same = float((np.sign(before[both]) == np.sign(after[both])).mean())
+    if same < 0.2:
+        yield Finding(
+            check="motion",
+            severity="fault",
+            where=second,
+            message=f"It turns left where '{first}' turns right, in {1 - same:.0%} of the turns.",
+            evidence={"same way": round(same, 3), "steps": int(both.sum()), "bound": 0.2},
+            cure="Left is positive, y and heading alike.",
+        )
+
+
+def _own_turn(name: str, bend: np.ndarray, turn: np.ndarray) -> Iterator[Finding]:
+    both = np.isfinite(bend) & np.isfinite(turn)
+    both &= (np.abs(turn) > _TURNING) & (np.abs(bend) > _TURNING / 4)
+    if both.sum() < _ROWS:
+        return
+    same = float((np.sign(bend[both]) == np.sign(turn[both])).mean())
+    if same < 0.2:
+        yield Finding(
+            check="motion",
+            severity="fault",
+            where=name,
+            message=f"Its y and its heading turn opposite ways in {1 - same:.0%} of the turns.",
+            evidence={"same way": round(same, 3), "steps": int(both.sum()), "bound": 0.2},
+            cure="Left is positive, y and heading alike.",
+        )

@@ -1,0 +1,63 @@
+"""Examine a data set: look at it, run every check, gather what they say."""
+
+from collections.abc import Callable, Iterable
+
+from octoverse.data.doctor.axes import axes
+from octoverse.data.doctor.cameras import cameras
+from octoverse.data.doctor.clock import clock
+from octoverse.data.doctor.constant import constant
+from octoverse.data.doctor.coverage import coverage
+from octoverse.data.doctor.finding import SEVERITIES, Finding, Report
+from octoverse.data.doctor.frame import frame
+from octoverse.data.doctor.gripper import gripper
+from octoverse.data.doctor.jumps import jumps
+from octoverse.data.doctor.lag import lag
+from octoverse.data.doctor.limits import limits
+from octoverse.data.doctor.looking import Look, Recording, Tell, look_at
+from octoverse.data.doctor.scale import scale
+from octoverse.data.doctor.words import words
+from octoverse.data.source import Source
+
+CHECKS: tuple[Callable[[Recording], Iterable[Finding]], ...] = (
+    coverage,
+    limits,
+    scale,
+    axes,
+    frame,
+    gripper,
+    lag,
+    constant,
+    jumps,
+    clock,
+    cameras,
+    words,
+)
+
+
+def examine(
+    source: Source,
+    look: Look = Look(),  # noqa: B008
+    tell: Tell = lambda what, done, total: None,
+) -> Report:
+    """Say what is wrong with a data set, and what cannot be told from it.
+
+    Args:
+        source: The data set.
+        look: How much of it to look at.
+        tell: Is told of the progress.
+
+    Raises:
+        BadData: if it has no episode, or none that can be read.
+    """
+    recording = look_at(source, look, tell)
+    found = list(recording.damaged)
+    for done, check in enumerate(CHECKS):
+        tell(f"checking {check.__name__}", done, len(CHECKS))
+        found += check(recording)
+    return Report(
+        name=source.name,
+        embodiment=recording.body.name,
+        looked=recording.looked,
+        checks=tuple(check.__name__ for check in CHECKS),
+        findings=tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
+    )
