@@ -92,11 +92,16 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
             "Say what a data set holds, and what it lacks.",
             "octoverse data inspect bridge_dataset --root data",
         ),
+        "doctor": Command(
+            "octoverse.cli.doctor:doctor",
+            "Say what is wrong with a data set, and what cannot be told from it.",
+            "octoverse data doctor recordings/lift",
+        ),
     },
 }
 _GROUPS = {
     "embodiments": "The bodies that are installed: list, show, check, new.",
-    "data": "Data sets: record, inspect.",
+    "data": "Data sets: record, inspect, doctor.",
 }
 
 

@@ -38,7 +38,10 @@ def _crossed(tied: Tied, actions: np.ndarray, states: np.ndarray) -> Iterator[Fi
     for i, row in enumerate(both):
         pair, own = tied.pairs[kept[i]], row[i]
         others = np.abs(np.delete(row, i))
-        evidence: dict[str, float | int | str] = {"correlation": round(float(own), 3), "steps": len(actions)}
+        evidence: dict[str, float | int | str] = {
+            "correlation": round(float(own), 3),
+            "steps": len(actions),
+        }
         if own <= _REVERSED:
             yield Finding(
                 check="axes",
@@ -48,7 +51,12 @@ def _crossed(tied: Tied, actions: np.ndarray, states: np.ndarray) -> Iterator[Fi
                 evidence=evidence | {"bound": _REVERSED},
                 cure="Turn its sign where it enters.",
             )
-        elif len(others) and others.max() >= _OTHER and abs(own) <= _OWN and others.max() - abs(own) >= _BETTER:
+        elif (
+            len(others)
+            and others.max() >= _OTHER
+            and abs(own) <= _OWN
+            and others.max() - abs(own) >= _BETTER
+        ):
             places = [k for k in range(len(row)) if k != i]
             j = places[int(np.argmax(others))]
             yield Finding(

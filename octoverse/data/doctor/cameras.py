@@ -52,7 +52,8 @@ def _empty(recording: Recording, name: str, pictures: list[Picture]) -> Iterator
 
 
 def _frozen(recording: Recording, name: str, pictures: list[Picture]) -> Iterator[Finding]:
-    moving = [p for p in pictures if p.next_digest and p.high > _BLACK and _moves(recording, p)]
+    told = [p for p in pictures if p.next_digest and p.high > _BLACK and p.low < _WHITE]
+    moving = [p for p in told if p.low < p.high and _moves(recording, p)]
     same = [p for p in moving if p.digest == p.next_digest]
     if len(moving) >= _PAIRS and len(same) / len(moving) > _FROZEN:
         first = same[0]
@@ -74,7 +75,7 @@ def _moves(recording: Recording, picture: Picture) -> bool:
     for side in ("observation", "action"):
         for name, spec in getattr(recording.body, side).items():
             if isinstance(spec, State) or (side == "action" and not isinstance(spec, PathGroup)):
-                values = series(episode, side, name)  # type: ignore[arg-type]
+                values = series(episode, side, name)
                 if values is not None and len(values[span]) > 1:
                     change = np.abs(np.diff(values[span], axis=0)).min(axis=0)
                     if (change > _MOVED * (np.array(spec.high) - np.array(spec.low))).any():

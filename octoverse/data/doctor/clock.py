@@ -57,8 +57,8 @@ def clock(recording: Recording) -> Iterator[Finding]:
             check="clock",
             severity="cannot be told",
             where="",
-            message=f"Every step is exactly 1/{hz:g} s: times are nominal, made from the rate or by "
-            "a simulator. Whether frames were dropped, or the rate was another, cannot be told "
+            message=f"Every step is exactly 1/{hz:g} s: times are nominal, made from the rate or "
+            "by a simulator. Whether frames were dropped, or the rate was another, cannot be told "
             "from them.",
             evidence={"steps": len(every)},
         )

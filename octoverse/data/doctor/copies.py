@@ -54,13 +54,11 @@ def copies_within(prints: Sequence[Print]) -> Iterator[Finding]:
             message=f"{len(found)} of {len(prints)} episodes are copies of others, such as "
             f"{second} of {first} ({kind}).",
             evidence={"copies": len(found), "episodes": len(prints), "share needed": _SHARE},
-            cure="Leave the copies out, or they weigh double and may fall on both sides of a split.",
+            cure="Leave the copies out: they weigh double, and may fall on both sides of a split.",
         )
 
 
-def copies_across(
-    mine: Sequence[Print], theirs: Sequence[Print], name: str
-) -> Iterator[Finding]:
+def copies_across(mine: Sequence[Print], theirs: Sequence[Print], name: str) -> Iterator[Finding]:
     """Episodes of one data set that are in another one too."""
     found = list(_matches(theirs, mine))
     evidence: dict[str, float | int | str] = {
@@ -110,9 +108,7 @@ def prints_of(source: Source, most: int | None, tell: Tell) -> list[Print]:
     return found
 
 
-def _matches(
-    first: Sequence[Print], second: Sequence[Print]
-) -> Iterator[tuple[str, str, str]]:
+def _matches(first: Sequence[Print], second: Sequence[Print]) -> Iterator[tuple[str, str, str]]:
     """Pairs (key in first, key in second, what is the same); a data set may be held to itself."""
     within = first is second
     owners: dict[bytes, list[int]] = {}
@@ -143,9 +139,10 @@ def _rows(episode: Episode, without: set[str]) -> np.ndarray:
     parts = []
     for given in (episode.observation, episode.action):
         for name in sorted(given):
-            if name in without or not isinstance(given[name], np.ndarray):
+            values = given[name]
+            if name in without or not isinstance(values, np.ndarray):
                 continue
-            values = given[name].reshape(len(episode), -1)
+            values = values.reshape(len(episode), -1)
             if values.dtype.kind == "f":
                 parts.append(values.astype(np.float32))
     return np.concatenate(parts, axis=1) if parts else np.zeros((len(episode), 0), np.float32)

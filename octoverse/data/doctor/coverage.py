@@ -25,7 +25,8 @@ def coverage(recording: Recording) -> Iterator[Finding]:
 
 
 def _absent(recording: Recording) -> Iterator[Finding]:
-    lacking, optional = [], []
+    lacking: list[str] = []
+    optional: list[str] = []
     for name, stream in recording.body.observation.items():
         seen = any(
             name in episode.observation
@@ -39,8 +40,7 @@ def _absent(recording: Recording) -> Iterator[Finding]:
             check="coverage",
             severity="suspicion",
             where=", ".join(lacking),
-            message=f"'{recording.body.name}' needs {'this stream' if len(lacking) == 1 else 'these'}"
-            ", the data have it nowhere.",
+            message=f"The data have it nowhere, though '{recording.body.name}' needs it.",
             evidence={"absent": len(lacking), "declared": len(recording.body.observation)},
             cure="Fetch what is missing, or train on it beside data that have it.",
         )
@@ -91,15 +91,18 @@ def _paths(recording: Recording, name: str) -> Iterator[Finding]:
         if name in episode.action:
             shape = episode.action[name].shape[:-1]
             rows = np.asarray(episode.action_valid.get(name, np.ones(shape, bool))).sum(axis=1)
-            longest, whole = max(longest, int(rows.max(initial=0))), whole + int((rows == spec.steps).sum())
+            longest, whole = (
+                max(longest, int(rows.max(initial=0))),
+                whole + int((rows == spec.steps).sum()),
+            )
             steps += len(rows)
     if steps and longest and not whole:
         yield Finding(
             check="coverage",
             severity="suspicion",
             where=name,
-            message=f"No step has a whole path of {spec.steps} rows ({spec.steps / spec.hz:.3g} s): "
-            f"the longest has {longest} ({longest / spec.hz:.3g} s).",
+            message=f"No step has a whole path of {spec.steps} rows: the longest has {longest}, "
+            f"{longest / spec.hz:.3g} of {spec.steps / spec.hz:.3g} s.",
             evidence={"longest": longest, "rows of a path": spec.steps},
             cure="Judge shorter horizons on these data.",
         )
@@ -113,7 +116,8 @@ def _lengths(recording: Recording) -> Iterator[Finding]:
             check="coverage",
             severity="information" if short < len(lengths) else "suspicion",
             where="",
-            message=f"{short} of {len(lengths)} episodes are shorter than a chunk of {CHUNK} steps.",
+            message=f"{short} of {len(lengths)} episodes are shorter than a chunk of {CHUNK} "
+            "steps.",
             evidence={"short": short, "shortest": int(lengths.min()), "chunk": CHUNK},
         )
     if len(lengths) >= _EPISODES and lengths.min() == lengths.max():

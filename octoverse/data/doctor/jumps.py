@@ -1,4 +1,4 @@
-"""Measured numbers that jump: sensors that glitch, angles that wrap, recordings spliced together."""
+"""Measured numbers that jump: glitches of sensors, angles that wrap, spliced recordings."""
 
 from collections.abc import Iterator
 
@@ -68,8 +68,11 @@ def _of_number(where: str, unit: str, numbers: list[tuple[str, np.ndarray]]) -> 
         severity="fault" if spikes else "suspicion",
         where=f"{where}, episode {key}, step {at + 1}",
         message=f"It jumps {len(found)} times by more than {bound:.3g} {unit} in one step"
-        + (", there and back: a sensor that glitches." if spikes else ": a reset, or two recordings in one.")
-        ,
+        + (
+            ", there and back: a sensor that glitches."
+            if spikes
+            else ": a reset, or two recordings in one."
+        ),
         evidence={
             "jumps": len(found),
             "largest": round(float(np.abs(every).max()), 5),

@@ -67,7 +67,11 @@ def lag(recording: Recording) -> Iterator[Finding]:
                 cure=f"Shift them {-found.steps} steps earlier where they enter.",
             )
         else:
-            when = f"{found.steps} steps ({found.steps / hz:.2f} s) later" if found.steps else "at once"
+            when = (
+                f"{found.steps} steps ({found.steps / hz:.2f} s) later"
+                if found.steps
+                else "at once"
+            )
             yield Finding(
                 check="lag",
                 severity="information",
@@ -79,8 +83,10 @@ def lag(recording: Recording) -> Iterator[Finding]:
 
 def best_lag(tied: Tied) -> Lag | None:
     """The lag that explains most, 0 unless another is clearly better; None with too few steps."""
-    hz = 1 / np.median(np.concatenate([np.diff(s) for s in tied.seconds if len(s) > 1] or [[1.0]]))
-    reach = max(2, round(LONGEST * float(hz)))
+    steps_of = [np.diff(seconds) for seconds in tied.seconds if len(seconds) > 1]
+    if not steps_of:
+        return None
+    reach = max(2, round(LONGEST / max(float(np.median(np.concatenate(steps_of))), 0.01)))
     unexplained = {}
     for steps in range(-reach, reach + 1):
         left, right = tied.at_lag(steps)
@@ -111,7 +117,9 @@ def _copies(tied: Tied) -> Iterator[Finding]:
     for steps, what in ((0, "of the same step"), (1, "of the next step")):
         left, right = tied.at_lag(steps)
         moved = np.abs(np.diff(left, axis=0)).max(axis=1, initial=0) > 1e-6
-        same = np.abs(left - right).max(axis=1, initial=0) <= 1e-6 * (1 + np.abs(left).max(initial=0))
+        same = np.abs(left - right).max(axis=1, initial=0) <= 1e-6 * (
+            1 + np.abs(left).max(initial=0)
+        )
         if len(left) >= ROWS and moved.sum() >= ROWS // 2 and same[1:][moved].mean() > 0.99:
             yield Finding(
                 check="lag",

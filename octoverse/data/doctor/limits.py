@@ -20,9 +20,11 @@ def limits(recording: Recording) -> Iterator[Finding]:
     """Hold every number against the body's declaration."""
     for side in _SIDES:
         for name, spec in getattr(recording.body, side).items():
-            values = [series(episode, side, name) for episode in recording.episodes] if (
-                not isinstance(spec, str) and _is_numeric(spec)
-            ) else []
+            values = (
+                [series(episode, side, name) for episode in recording.episodes]
+                if (not isinstance(spec, str) and _is_numeric(spec))
+                else []
+            )
             yield from _not_finite(recording, side, name)
             if isinstance(spec, State | ActionGroup):
                 rows = [v.reshape(-1, spec.size) for v in values if v is not None]

@@ -134,9 +134,11 @@ def look_at(source: Source, look: Look, tell: Tell) -> Recording:
 
 def evenly(count: int, wanted: int) -> list[int]:
     """At most `wanted` of the numbers below `count`, spread evenly, both ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, max(wanted, 1))).round()).astype(
-        int
-    ).tolist()
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, max(wanted, 1))).round())
+        .astype(int)
+        .tolist()
+    )
 
 
 def series(
@@ -192,4 +194,4 @@ def _pixels(raw: bytes | np.ndarray) -> np.ndarray:
 
 
 def _digest(pixels: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()

@@ -52,8 +52,8 @@ def _gathered(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of every step: (speed, turn rate, sideways bend) before and after it, and the speed told.
 
-    The bend is the heading at which the path lies half-way: with x forward and y left, it turns
-    the same way as the heading.
+    The bend is how far the path leads to the left for each metre ahead. A path that came round a
+    left turn lies to the left behind, one that goes round it lies to the left ahead.
     """
     past_spec, future_spec = recording.body.observation[history], recording.body.action[path]
     assert isinstance(past_spec, EgoHistory) and isinstance(future_spec, Waypoints)
@@ -72,7 +72,7 @@ def _gathered(
         rows.append(
             (
                 np.stack(
-                    [-near[:, 0] / dt, -was[:, 2] / (back * dt), _bend(-was[:, 0], -was[:, 1])], 1
+                    [-near[:, 0] / dt, -was[:, 2] / (back * dt), _bend(-was[:, 0], was[:, 1])], 1
                 ),
                 np.stack(
                     [
@@ -148,9 +148,7 @@ def _same_speed(
     )
 
 
-def _same_turn(
-    first: str, before: np.ndarray, second: str, after: np.ndarray
-) -> Iterator[Finding]:
+def _same_turn(first: str, before: np.ndarray, second: str, after: np.ndarray) -> Iterator[Finding]:
     both = np.isfinite(before) & np.isfinite(after)
     both &= (np.abs(before) > _TURNING) & (np.abs(after) > _TURNING)
     if both.sum() < _ROWS:

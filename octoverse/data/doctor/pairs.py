@@ -6,9 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from octoverse.data.doctor.looking import Recording, series
+from octoverse.data.doctor.looking import Recording, evenly, series
 from octoverse.embodiment import (
-    ActionGroup,
     Embodiment,
     EndEffectorDelta,
     Gripper,
@@ -25,6 +24,8 @@ _KINDS: dict[type, Kind] = {
     JointPosition: "position",
     Gripper: "gripper",
 }
+_STEPS = 50_000
+"""Steps that are enough for any relation; more episodes than that are thinned evenly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,10 @@ class Tied:
     def moves(self, states: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         """What the state did in each step, (t - 1, p): change, or change per second."""
         found = np.diff(states, axis=0)
-        angles = [i for i, pair in enumerate(self.pairs) if pair.unit == "rad"]
-        found[:, angles] = wrap(found[:, angles])
+        for i, pair in enumerate(self.pairs):
+            # Numbers far beyond a turn are no radians, and do not wrap.
+            if pair.unit == "rad" and np.nanmax(np.abs(states[:, i]), initial=0) < 7:
+                found[:, i] = wrap(found[:, i])
         if self.kind == "velocity":
             found = found / np.maximum(np.diff(seconds), 1e-9)[:, None]
         return found
@@ -97,7 +100,9 @@ def tied_groups(recording: Recording) -> list[Tied]:
         if kind is None or not pairs:
             continue
         actions, states, seconds = [], [], []
-        for episode in recording.episodes:
+        sizes = [len(episode) for episode in recording.episodes]
+        for i in evenly(len(sizes), max(1, _STEPS * len(sizes) // max(sum(sizes), 1))):
+            episode = recording.episodes[i]
             done = series(episode, "action", group)
             seen = {pair.stream: series(episode, "observation", pair.stream) for pair in pairs}
             if done is None or any(values is None for values in seen.values()):
@@ -125,23 +130,27 @@ def pairs_of(body: Embodiment, group: str) -> tuple[Pair, ...]:
     spec = body.action[group]
     found = []
     for number, name in enumerate(spec.names):
-        place = _place(body, spec, number, name)
+        place = _place(body, group, number)
         if place is not None:
-            found.append(Pair(name=name, number=number, unit=place[2], stream=place[0], place=place[1]))
+            found.append(
+                Pair(name=name, number=number, unit=place[2], stream=place[0], place=place[1])
+            )
     return tuple(found)
 
 
-def _place(
-    body: Embodiment, spec: ActionGroup, number: int, name: str
-) -> tuple[str, int, str] | None:
-    unit = spec.units[number].removesuffix("/s")
+def _place(body: Embodiment, group: str, number: int) -> tuple[str, int, str] | None:
+    """Stream, place in it and unit of what measures one number."""
+    spec = body.action[group]
+    name, unit = spec.names[number], spec.units[number].removesuffix("/s")
     wanted = {name}
     if isinstance(spec, EndEffectorDelta):
         wanted = {re.sub(r"(^|_)d(x|y|z|roll|pitch|yaw)$", r"\1\2", name)}
     elif isinstance(spec, JointVelocity):
         wanted |= {re.sub(r"_?velocity$", "", name)}
     openings = []
-    for stream, state in body.observation.items():
+    # Both arms of a body may number their joints alike: the stream of the group's name comes first.
+    for stream in sorted(body.observation, key=lambda other: other != group):
+        state = body.observation[stream]
         if not isinstance(state, State):
             continue
         for place, other in enumerate(state.names):

@@ -1,11 +1,12 @@
 """Examine a data set: look at it, run every check, gather what they say."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from octoverse.data.doctor.axes import axes
 from octoverse.data.doctor.cameras import cameras
 from octoverse.data.doctor.clock import clock
 from octoverse.data.doctor.constant import constant
+from octoverse.data.doctor.copies import EPISODES, copies_across, copies_within, prints_of
 from octoverse.data.doctor.coverage import coverage
 from octoverse.data.doctor.finding import SEVERITIES, Finding, Report
 from octoverse.data.doctor.frame import frame
@@ -14,6 +15,7 @@ from octoverse.data.doctor.jumps import jumps
 from octoverse.data.doctor.lag import lag
 from octoverse.data.doctor.limits import limits
 from octoverse.data.doctor.looking import Look, Recording, Tell, look_at
+from octoverse.data.doctor.motion import motion
 from octoverse.data.doctor.scale import scale
 from octoverse.data.doctor.words import words
 from octoverse.data.source import Source
@@ -24,6 +26,7 @@ CHECKS: tuple[Callable[[Recording], Iterable[Finding]], ...] = (
     scale,
     axes,
     frame,
+    motion,
     gripper,
     lag,
     constant,
@@ -38,6 +41,7 @@ def examine(
     source: Source,
     look: Look = Look(),  # noqa: B008
     tell: Tell = lambda what, done, total: None,
+    against: Sequence[Source] = (),
 ) -> Report:
     """Say what is wrong with a data set, and what cannot be told from it.
 
@@ -45,6 +49,7 @@ def examine(
         source: The data set.
         look: How much of it to look at.
         tell: Is told of the progress.
+        against: Data sets or splits that should have no episode in common with it.
 
     Raises:
         BadData: if it has no episode, or none that can be read.
@@ -54,10 +59,16 @@ def examine(
     for done, check in enumerate(CHECKS):
         tell(f"checking {check.__name__}", done, len(CHECKS))
         found += check(recording)
+    if not recording.damaged:
+        most = None if look.everything else EPISODES
+        mine = prints_of(source, most, tell)
+        found += copies_within(mine)
+        for other in against:
+            found += copies_across(mine, prints_of(other, most, tell), other.name)
     return Report(
         name=source.name,
         embodiment=recording.body.name,
         looked=recording.looked,
-        checks=tuple(check.__name__ for check in CHECKS),
+        checks=(*(check.__name__ for check in CHECKS), "copies"),
         findings=tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
     )

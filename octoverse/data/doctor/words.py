@@ -10,7 +10,20 @@ from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.looking import Recording
 from octoverse.embodiment import Instruction
 
-_EMPTY = {"", "none", "null", "nan", "n/a", "na", "valid", "invalid", "dummy", "todo", "test", "task"}
+_EMPTY = {
+    "",
+    "none",
+    "null",
+    "nan",
+    "n/a",
+    "na",
+    "valid",
+    "invalid",
+    "dummy",
+    "todo",
+    "test",
+    "task",
+}
 """Words that stand where an instruction should, and say nothing."""
 
 

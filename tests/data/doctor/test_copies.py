@@ -1,0 +1,71 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from octoverse.episode import Episode
+
+Fixture = Callable[..., Any]
+
+
+def test_an_episode_twice_is_a_suspicion(make: Fixture, told: Fixture) -> None:
+    source = make("widowx")
+    twice = replace(source, episodes=[*source.episodes, replace(source.episodes[2], key="again")])
+    (found,) = told(twice)
+    assert (found.check, found.severity, found.where) == ("copies", "suspicion", "episode again")
+    assert "1 of 7 episodes are copies of others, such as again of 2" in found.message
+
+
+def test_an_episode_in_both_splits_is_a_fault(make: Fixture, told: Fixture) -> None:
+    train, test = make("widowx"), make("widowx", seed=1)
+    other = replace(test, episodes=[*test.episodes, train.episodes[4]], name="test")
+    (found,) = told(train, against=[other])
+    assert (found.check, found.severity, found.where) == ("copies", "fault", "test")
+    assert (
+        "1 of 6 episodes are in 'test' too, such as 4 as 4 there (the same numbers)"
+        in found.message
+    )
+
+
+def test_a_piece_of_an_episode_is_found_inside_another(make: Fixture, told: Fixture) -> None:
+    train = make("widowx")
+    whole = train.episodes[4]
+    piece = replace(
+        whole,
+        times_ns=whole.times_ns[20:50],
+        observation={k: v[20:50] for k, v in whole.observation.items()},
+        action={k: v[20:50] for k, v in whole.action.items()},
+    )
+    found = told(make("widowx", seed=1), against=[replace(train, episodes=[piece], name="cut")])
+    assert found == []
+    found = told(replace(train, episodes=[piece]), against=[replace(train, name="whole")])
+    assert [f.where for f in found if f.check == "copies"] == ["whole"]
+
+
+def test_images_of_one_drive_under_other_numbers_are_found(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    train = make("rc_car")
+    other = [changed("action", "pedals", lambda v: v * 0.5)(one) for one in train.episodes]
+    found = told(train, against=[replace(train, episodes=other, name="other")])
+    assert "the same images" in found[0].message
+
+
+def test_apart_is_confirmed(make: Fixture, told: Fixture) -> None:
+    found = told(make("widowx"), "information", against=[make("widowx", seed=1, name="test")])
+    assert any("None of 6 episodes here is among 6 of 'test'" in f.message for f in found)
+
+
+def test_one_name_for_other_episodes_is_no_copy(make: Fixture, told: Fixture) -> None:
+    one_name = make("widowx", change=lambda episode: replace(episode, key="same"))
+    assert told(one_name) == []
+
+
+def test_rest_is_no_copy(make: Fixture, told: Fixture) -> None:
+    def rest(episode: Episode) -> Episode:
+        pedals = np.zeros_like(episode.action["pedals"])
+        pedals[::7, 1] = 0.5
+        return replace(episode, action={"pedals": pedals})
+
+    assert [f for f in told(make("rc_car", change=rest)) if f.check == "copies"] == []

@@ -1,0 +1,41 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Fixture = Callable[..., Any]
+
+
+def test_a_glitch_is_a_fault_with_its_place(make: Fixture, told: Fixture, changed: Fixture) -> None:
+    def glitch(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[30, 2] += 0.9
+        return values
+
+    (found,) = told(make("widowx", change=changed("observation", "tool", glitch)))
+    assert (found.check, found.severity) == ("jumps", "fault")
+    assert found.where == "tool.z, episode 0, step 30"
+    assert "It jumps 12 times" in found.message and "a sensor that glitches" in found.message
+
+
+def test_a_splice_is_a_suspicion(make: Fixture, told: Fixture, changed: Fixture) -> None:
+    def splice(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[30:, 2] += 0.6
+        return values
+
+    (found,) = told(make("widowx", change=changed("observation", "tool", splice)))
+    assert (found.check, found.severity) == ("jumps", "suspicion")
+    assert "two recordings in one" in found.message
+
+
+def test_an_angle_that_wraps_is_no_fault(make: Fixture, told: Fixture, changed: Fixture) -> None:
+    def wrap(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[:, 5] = (values[:, 5] + 3.1 + np.pi) % (2 * np.pi) - np.pi
+        return values
+
+    source = make("widowx", change=changed("observation", "tool", wrap))
+    assert told(source) == []
+    (found,) = [f for f in told(source, "information") if f.check == "jumps"]
+    assert found.where == "tool.yaw" and "The angle wraps round" in found.message
