@@ -45,4 +45,5 @@ def verdict(report: Report) -> str:
         count = report.count(severity)
         told.append(f"{count or 'no'} {severity if count == 1 else plural}")
     untold = report.count("cannot be told")
-    return f"{report.name}: {', '.join(told)}; {untold} things cannot be told from the data."
+    things = "1 thing" if untold == 1 else f"{untold} things"
+    return f"{report.name}: {', '.join(told)}; {things} cannot be told from the data."

@@ -22,10 +22,8 @@ def test_an_episode_in_both_splits_is_a_fault(make: Fixture, told: Fixture) -> N
     other = replace(test, episodes=[*test.episodes, train.episodes[4]], name="test")
     (found,) = told(train, against=[other])
     assert (found.check, found.severity, found.where) == ("copies", "fault", "test")
-    assert (
-        "1 of 6 episodes are in 'test' too, such as 4 as 4 there (the same numbers)"
-        in found.message
-    )
+    said = "1 of 6 episodes are in 'test' too, such as 4 as 4 there (the same numbers)"
+    assert said in found.message
 
 
 def test_a_piece_of_an_episode_is_found_inside_another(make: Fixture, told: Fixture) -> None:
