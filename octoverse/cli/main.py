@@ -93,7 +93,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
             "octoverse data inspect bridge_dataset --root data",
         ),
         "doctor": Command(
-            "octoverse.cli.doctor:doctor",
+            "octoverse.cli.data.doctor:doctor",
             "Say what is wrong with a data set, and what cannot be told from it.",
             "octoverse data doctor recordings/lift",
         ),

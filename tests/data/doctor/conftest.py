@@ -94,7 +94,8 @@ def changed() -> Callable[..., Change]:
         def change(episode: Episode) -> Episode:
             given = dict(getattr(episode, side))
             given[name] = by(given[name])
-            return replace(episode, **{side: given})
+            other: dict[str, Any] = {side: given}
+            return replace(episode, **other)
 
         return change
 

@@ -12,7 +12,8 @@ Fixture = Callable[..., Any]
 def without(side: str, name: str) -> Callable[[Episode], Episode]:
     def change(episode: Episode) -> Episode:
         given = {k: v for k, v in getattr(episode, side).items() if k != name}
-        return replace(episode, **{side: given})
+        less: dict[str, Any] = {side: given}
+        return replace(episode, **less)
 
     return change
 

@@ -14,7 +14,8 @@ def columns(side: str, name: str, factors: list[float]) -> Callable[[Episode], E
     def change(episode: Episode) -> Episode:
         given = dict(getattr(episode, side))
         given[name] = np.asarray(given[name]) * np.array(factors, np.float32)
-        return replace(episode, **{side: given})
+        other: dict[str, Any] = {side: given}
+        return replace(episode, **other)
 
     return change
 

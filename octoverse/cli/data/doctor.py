@@ -3,29 +3,28 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from octoverse import registry
 from octoverse.cli.complaints import complaint
-from octoverse.cli.data import open_folder
-from octoverse.data.dataset import DataSet, open_data
+from octoverse.cli.data.naming import Root, Split, What, open_named
+from octoverse.data.dataset import DataSet
 from octoverse.data.doctor.looking import Look, Tell
 from octoverse.data.doctor.printing import lines
 from octoverse.data.doctor.runner import examine
-from octoverse.data.source import Source
+from octoverse.data.opening import declared_at
 from octoverse.errors import OctoverseError
 
 
 def doctor(
-    what: Annotated[Positional[str], arg(metavar="NAME_OR_FOLDER", help="The data set.")],
-    root: Annotated[str, arg(help="Below it lie data sets known by name.", metavar="FOLDER")] = "",
-    split: Annotated[str, arg(help="Which part; the first one unless given.")] = "",
+    what: What,
+    root: Root = "",
+    split: Split = "",
     against: Annotated[
         tuple[str, ...], arg(help="Other data sets that should share no episode with it.")
     ] = (),
@@ -39,9 +38,9 @@ def doctor(
     Leaves with 0 where nothing is wrong, 1 where there is a fault, 2 where it could not be read.
     """
     try:
-        source = _open(what, root, split)
-        others = [_open(other, root, "") for other in against]
-        others += [_open(what, root, other) for other in _other_splits(what, split)]
+        source = open_named(what, root, split)
+        others = [open_named(other, root, "") for other in against]
+        others += [open_named(what, root, other) for other in _other_splits(what, split)]
         with _progress() as tell:
             look = Look(episodes=episodes, images=images, everything=everything)
             report = examine(source, look, tell, others)
@@ -57,17 +56,12 @@ def doctor(
     raise SystemExit(report.exit_code)
 
 
-def _open(what: str, root: str, split: str) -> Source:
-    if what in registry.names("dataset"):
-        return open_data(what, root or ".", split)
-    return open_folder(Path(what))
-
-
 def _other_splits(what: str, split: str) -> list[str]:
     """The splits that a declared data set has beside the one that is examined."""
-    if what not in registry.names("dataset"):
+    named = what in registry.names("dataset")
+    declared: DataSet | None = registry.load("dataset", what) if named else declared_at(what)
+    if declared is None:
         return []
-    declared: DataSet = registry.load("dataset", what)
     return [other for other in declared.splits if other != (split or declared.splits[0])]
 
 
