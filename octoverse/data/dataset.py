@@ -29,10 +29,24 @@ class DataSet:
     """Where it lies below a root of data, as its distributors lay it out."""
     splits: tuple[str, ...] = ("train",)
     """The first is what is opened when none is named."""
+    slices: bool = False
+    """Whether a part of a split may be asked for as TFDS writes it, such as train[:90%]."""
     about: str = ""
     """One line: who made it, with what, under which licence."""
     standard: Standard | None = None
     """Where its features are one declaration for RLDS or LeRobot: that declaration."""
+
+    def open_split(self, folder: str, split: str = "") -> Source:
+        """Open the folder that it lies in; the first split where none is named.
+
+        Raises:
+            UnknownName: if it has no such split.
+        """
+        split = split or self.splits[0]
+        named = split.partition("[")[0] if self.slices else split
+        if named not in self.splits:
+            raise UnknownName(f"split of '{self.name}'", named, self.splits)
+        return self.open(folder, split)
 
 
 def open_data(name: str, root: str, split: str = "") -> Source:
@@ -42,7 +56,4 @@ def open_data(name: str, root: str, split: str = "") -> Source:
         UnknownName: if no installed package declares it, or it has no such split.
     """
     declared: DataSet = registry.load("dataset", name)
-    split = split or declared.splits[0]
-    if split not in declared.splits:
-        raise UnknownName(f"split of '{name}'", split, declared.splits)
-    return declared.open(f"{str(root).rstrip('/')}/{declared.folder}", split)
+    return declared.open_split(f"{str(root).rstrip('/')}/{declared.folder}", split)

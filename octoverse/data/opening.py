@@ -54,9 +54,7 @@ def open_source(what: str | Path, root: str | Path = "", split: str = "") -> Sou
         raise UnknownName("data set or folder", what, names)
     declared = declared_at(folder)
     if declared is not None and not _has(folder, DESCRIPTION):
-        if split and split not in declared.splits:
-            raise UnknownName(f"split of '{declared.name}'", split, declared.splits)
-        return declared.open(folder, split or declared.splits[0])
+        return declared.open_split(folder, split)
     return format_of(folder).open(folder, split)
 
 

@@ -43,6 +43,7 @@ def oxe(
         open=partial(open_rlds, standard),
         folder=folder or f"{name}/{version}",
         splits=splits,
+        slices=True,
         about=about,
         standard=standard,
     )

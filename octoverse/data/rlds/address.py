@@ -124,7 +124,12 @@ def read_range(
             found = found[: os.preadv(_opened(path, stamped).descriptor, [found], start)]
     except FileNotFoundError as error:
         raise _missing(address) from error
-    if len(found) != stop - start:
+    if len(found) > stop - start:
+        raise BadData(
+            f"{address}: expected {stop - start:,} bytes, got {len(found):,}: parts of files are "
+            f"not served there. Keep a copy while reading: filecache::{address}."
+        )
+    if len(found) < stop - start:
         raise BadData(
             f"{address}: expected {stop - start:,} bytes from byte {start:,} on, "
             f"got {len(found):,}. The file was cut short; fetch it again."

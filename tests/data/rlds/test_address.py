@@ -43,6 +43,15 @@ def test_a_range_may_go_where_the_last_one_was(tmp_path: Path) -> None:
         address.read_range(str(tmp_path / "file"), 8, 14, into=memory)
 
 
+def test_a_server_that_sends_the_whole_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe("/whole/file", b"0123456789")
+    monkeypatch.setattr(type(system), "cat_file", lambda self, path, *part: b"0123456789")
+    words = r"memory://whole/file: expected 3 bytes, got 10: parts .* filecache::memory://whole"
+    with pytest.raises(BadData, match=words):
+        address.read_range("memory://whole/file", 2, 5)
+
+
 def test_a_missing_file_is_named() -> None:
     for place in ("/nowhere/file", "memory://nowhere/file"):
         with pytest.raises(BadData, match=rf"{place}: expected a file, found none"):

@@ -282,6 +282,17 @@ def test_bridge_opens_by_name(real_data: Callable[[str], Path]) -> None:
     assert source.lengths().tolist() == [10] * 5
 
 
+def test_a_slice_of_a_declared_split_opens_by_name(real_data: Callable[[str], Path]) -> None:
+    root = str(real_data("bridge-octo-debug"))
+    counts = [
+        len(open_data("oxe/bridge_dataset", root, split))
+        for split in ("train[:80%]", "train[80%:]", "train[:2]+val[:1]")
+    ]
+    assert counts == [12, 3, 3]
+    with pytest.raises(UnknownName, match=r"No split of 'oxe/bridge_dataset' named 'trian'"):
+        open_data("oxe/bridge_dataset", root, "trian[:80%]")
+
+
 def test_a_declared_data_set_without_a_standard_is_refused(
     tmp_path: Path, write_rlds: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
