@@ -20,7 +20,8 @@ Feature = list[bytes] | list[int] | np.ndarray
 Spec = Mapping[str, tuple[str, tuple[int, ...]]]
 """Flat feature name, such as steps/observation/image, to its kind and the shape of one value.
 
-Kinds are numpy's types (float32, float64, int32, uint8, bool, ...), text, jpeg and png;
+Kinds are numpy's types (float32, float64, int32, uint8, bool, ...), text, jpeg and png, and
+`png float32` for depth (h, w, 1), which TFDS stores as four bytes a pixel;
 `zlib float32` and `bytes float32` for tensors that are stored as bytes, and `sequence float32`
 for a feature with a number of values of its own at every step. What does not start with steps/
 is one value for the episode.
@@ -141,6 +142,8 @@ def _stored(spec: Spec, episode: Mapping[str, Any]) -> dict[str, Feature]:
         rows = values if name.startswith("steps/") else [values]
         if kind in ("text", "jpeg", "png"):
             found[name] = [_encoded(kind, row) for row in rows]
+        elif kind == "png float32":
+            found[name] = [_encoded("png", np.asarray(row, np.float32).view("u1")) for row in rows]
         elif kind.startswith(("zlib ", "bytes ")):
             raw = [np.asarray(row, kind.split()[1]).tobytes() for row in rows]
             found[name] = [zlib.compress(row) for row in raw] if kind[0] == "z" else raw
@@ -206,8 +209,9 @@ def _told(part: Any) -> dict[str, Any]:
         return _many("sequence_feature.Sequence", _told((kind.split()[1], shape)))
     if kind == "text":
         return _class("text_feature.Text", text={})
-    if kind in ("jpeg", "png"):
-        told = {"shape": size, "dtype": "uint8", "encodingFormat": kind}
+    if kind in ("jpeg", "png", "png float32"):
+        form, _, dtype = kind.partition(" ")
+        told = {"shape": size, "dtype": dtype or "uint8", "encodingFormat": form}
         return _class("image_feature.Image", image=told)
     encoding, _, dtype = kind.rpartition(" ")
     told = {"shape": size, "dtype": dtype, "encoding": encoding or "none"}

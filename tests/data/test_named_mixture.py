@@ -42,10 +42,13 @@ def test_a_mixture_is_opened_from_any_address(tmp_path: Path, write_rlds: Write)
     assert bridge.weight == 8
 
 
-def test_all_missing_folders_are_named_at_once(tmp_path: Path) -> None:
-    words = r"expected the 1 data sets of the mixture 'oxe/bridge_only', found no bridge_dataset/"
-    with pytest.raises(BadData, match=words):
-        open_mixture("oxe/bridge_only", str(tmp_path))
+def test_all_missing_folders_are_named_at_once(tmp_path: Path, write_rlds: Write) -> None:
+    write_rlds(tmp_path / "bridge_dataset/1.0.0")
+    words = r"expected the 11 data sets of the mixture 'oxe/rtx', found no fractal20220817_data/"
+    with pytest.raises(BadData, match=words) as error:
+        open_mixture("oxe/rtx", str(tmp_path))
+    assert "no toto/0.1.0. Copy them there, or declare a mixture of those you" in str(error.value)
+    assert "bridge_dataset" not in str(error.value)
 
 
 def test_an_unknown_mixture_is_refused(tmp_path: Path) -> None:

@@ -12,16 +12,11 @@ Source: Brohan et al., "RT-1", 2022; TensorFlow Datasets' catalogue, fractal2022
 
 import numpy as np
 
-from octoverse.data import gripper, poses
 from octoverse.data.oxe.declare import WORDS, oxe
+from octoverse.data.oxe.google import DONE, GRIPPER, tool
 from octoverse.data.standard import Standard, Taken
 
 HZ = 3.0
-
-
-def tool(pose: np.ndarray, closed: np.ndarray) -> np.ndarray:
-    """Pose of the tool and its opening, from position and quaternion x, y, z, w."""
-    return np.concatenate([poses.of_quaternion(pose), gripper.opposite(closed)], axis=1)
 
 
 def base(displacement: np.ndarray, turn: np.ndarray) -> np.ndarray:
@@ -43,7 +38,7 @@ STANDARD = Standard(
     },
     action={
         "arm": Taken(features=("steps/action/world_vector", "steps/action/rotation_delta")),
-        "gripper": Taken(feature="steps/action/gripper_closedness_action", convert=gripper.held),
+        "gripper": GRIPPER,
         "base": Taken(
             features=(
                 "steps/action/base_displacement_vector",
@@ -51,7 +46,7 @@ STANDARD = Standard(
             ),
             convert=base,
         ),
-        "done": Taken(feature="steps/action/terminate_episode", stop=1),
+        "done": DONE,
     },
     instruction=WORDS,
 )

@@ -14,6 +14,7 @@ from octoverse.episode import Episode
 
 Features = Mapping[str, tuple[str, tuple[int, ...]]]
 
+PICTURES: dict[str, type] = {"jpeg": np.uint8, "png": np.uint8, "png float32": np.float32}
 FLAGS = {
     "steps/is_first": ("bool", ()),
     "steps/is_last": ("bool", ()),
@@ -53,11 +54,13 @@ def recorded(
         spec = FLAGS | SHARED[converted] | dict(features)
         unknown = set(values) - set(spec)
         assert not unknown, unknown
-        pictures = {n: (k, s) for n, (k, s) in spec.items() if k in ("jpeg", "png")}
+        pictures = {n: (k, s) for n, (k, s) in spec.items() if k in PICTURES}
         others = {n: v for n, v in spec.items() if n not in pictures}
 
         def made(steps: int, seed: int, given: dict[str, Any]) -> dict[str, Any]:
-            grey = {n: [np.full(s, 99, np.uint8)] * steps for n, (_, s) in pictures.items()}
+            grey: dict[str, Any] = {
+                n: [np.full(s, 99, PICTURES[k])] * steps for n, (k, s) in pictures.items()
+            }
             return tfds_episode(others, steps, seed) | grey | given
 
         steps = len(next(iter(values.values())))

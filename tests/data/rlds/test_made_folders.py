@@ -12,6 +12,7 @@ from octoverse.data.rlds import tfrecord
 SPEC = {
     "steps/observation/image": ("jpeg", (16, 24, 3)),
     "steps/observation/depth": ("png", (16, 24, 1)),
+    "steps/observation/distance": ("png float32", (16, 24, 1)),
     "steps/observation/state": ("float64", (7,)),
     "steps/observation/touch": ("zlib float32", (2, 3)),
     "steps/action/world_vector": ("float32", (3,)),
@@ -49,6 +50,9 @@ def test_tensorflow_datasets_reads_every_kind_of_feature(
         for t, step in enumerate(read["steps"]):
             assert step["observation"]["image"].shape == (16, 24, 3)
             assert np.array_equal(step["observation"]["depth"], made["steps/observation/depth"][t])
+            assert np.array_equal(
+                step["observation"]["distance"], made["steps/observation/distance"][t]
+            )
             assert np.allclose(step["observation"]["state"], made["steps/observation/state"][t])
             assert np.array_equal(step["observation"]["touch"], made["steps/observation/touch"][t])
             assert np.array_equal(

@@ -1,0 +1,16 @@
+"""What the data sets of Google's robots have in common: RT-1's and QT-Opt's."""
+
+import numpy as np
+
+from octoverse.data import gripper, poses
+from octoverse.data.standard import Taken
+
+DONE = Taken(feature="steps/action/terminate_episode", stop=1)
+"""One of three: terminate, go on, and one that is not used."""
+GRIPPER = Taken(feature="steps/action/gripper_closedness_action", convert=gripper.held)
+"""A command to change: 1 = close, -1 = open, 0 = stay."""
+
+
+def tool(pose: np.ndarray, closed: np.ndarray) -> np.ndarray:
+    """Pose of the tool and its opening, from position and quaternion x, y, z, w."""
+    return np.concatenate([poses.of_quaternion(pose), gripper.opposite(closed)], axis=1)
