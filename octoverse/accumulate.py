@@ -32,7 +32,8 @@ class Accumulator:
     Args:
         units: One per dimension.
         alone: Dimensions that are not to be scaled.
-        seed: Decides which rows are kept for quantiles; give each part that will be merged its own.
+        seed: Decides which rows are kept for quantiles where `add` is given nothing that does; give
+            each part that will be merged its own.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Accumulator:
         self._squares = np.zeros(size)
         self._low = np.full(size, np.inf)
         self._high = np.full(size, -np.inf)
-        self._rows = np.zeros((0, size), np.float32)
-        self._ranks = np.zeros(0)
+        self._kept = [np.zeros((0, size), np.float32)]
+        self._ranks = [np.zeros(0)]
+        self._held = 0
+        self._limit = np.inf
         self._rng = np.random.default_rng(seed)
 
     @classmethod
@@ -67,12 +70,25 @@ class Accumulator:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, values: np.ndarray, valid: np.ndarray | None = None) -> None:
+    @property
+    def rows(self) -> np.ndarray:
+        """Those that are kept for quantiles, float32 (rows, n), in the order they came."""
+        self._settle()
+        return self._kept[0]
+
+    def add(
+        self,
+        values: np.ndarray,
+        valid: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         """Take in rows.
 
         Args:
             values: (..., n).
             valid: bool (...); rows that are not valid are left out.
+            rng: Decides which rows are kept for quantiles. Give each piece its own, and what is
+                kept does not depend on who took in which piece.
 
         Raises:
             BadData: if a valid value is not finite.
@@ -98,7 +114,7 @@ class Accumulator:
             exact.min(axis=0),
             exact.max(axis=0),
         )
-        self._keep(rows.astype(np.float32), self._rng.random(len(rows)))
+        self._keep(rows.astype(np.float32), (rng or self._rng).random(len(rows)))
 
     def merge(self, other: "Accumulator") -> None:
         """Take in all that another accumulator of the same units has seen."""
@@ -106,7 +122,8 @@ class Accumulator:
             raise ValueError(f"Cannot merge {other.units} into {self.units}.")
         if other._count:
             self._take(other._count, other._mean, other._squares, other._low, other._high)
-            self._keep(other._rows, other._ranks)
+            other._settle()
+            self._keep(other._kept[0], other._ranks[0])
 
     def finish(self) -> Statistics:
         """The statistics of everything taken in.
@@ -118,14 +135,15 @@ class Accumulator:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that is known, as arrays to store."""
+        self._settle()
         return {
             "count": np.array(self._count),
             "mean": self._mean,
             "squares": self._squares,
             "low": self._low,
             "high": self._high,
-            "rows": self._rows,
-            "ranks": self._ranks,
+            "rows": self._kept[0],
+            "ranks": self._ranks[0],
         }
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -133,7 +151,8 @@ class Accumulator:
         self._count = int(arrays["count"])
         self._mean, self._squares = arrays["mean"], arrays["squares"]
         self._low, self._high = arrays["low"], arrays["high"]
-        self._rows, self._ranks = arrays["rows"], arrays["ranks"]
+        self._kept, self._ranks = [arrays["rows"]], [arrays["ranks"]]
+        self._held, self._limit = len(arrays["ranks"]), np.inf
 
     def _take(
         self,
@@ -152,11 +171,24 @@ class Accumulator:
 
     def _keep(self, rows: np.ndarray, ranks: np.ndarray) -> None:
         """Keep the rows of smallest rank: a uniform sample of all rows, whatever the order."""
-        self._rows = np.concatenate([self._rows, rows])
-        self._ranks = np.concatenate([self._ranks, ranks])
-        if len(self._ranks) > SAMPLE_ROWS:
-            kept = np.sort(np.argpartition(self._ranks, SAMPLE_ROWS)[:SAMPLE_ROWS])
-            self._rows, self._ranks = self._rows[kept], self._ranks[kept]
+        if self._limit < np.inf:
+            near = ranks < self._limit
+            rows, ranks = rows[near], ranks[near]
+        self._kept.append(rows)
+        self._ranks.append(ranks)
+        self._held += len(ranks)
+        if self._held > 2 * SAMPLE_ROWS:
+            self._settle()
+
+    def _settle(self) -> None:
+        if len(self._ranks) == 1 and self._held <= SAMPLE_ROWS:
+            return
+        rows, ranks = np.concatenate(self._kept), np.concatenate(self._ranks)
+        if len(ranks) > SAMPLE_ROWS:
+            kept = np.sort(np.argpartition(ranks, SAMPLE_ROWS)[:SAMPLE_ROWS])
+            rows, ranks = rows[kept], ranks[kept]
+            self._limit = float(ranks.max())
+        self._kept, self._ranks, self._held = [rows], [ranks], len(ranks)
 
 
 def combine(parts: Sequence[Accumulator], weights: Sequence[float]) -> Statistics:
@@ -180,12 +212,12 @@ def combine(parts: Sequence[Accumulator], weights: Sequence[float]) -> Statistic
     mean = share @ means
     variance = share @ np.array([p._squares / p._count for p, _ in pairs])
     variance = variance + share @ np.square(means - mean)
-    rows = np.concatenate([p._rows for p, _ in pairs])
+    rows = np.concatenate([p.rows for p, _ in pairs])
     if len(pairs) == 1:
         q01, q99 = np.quantile(rows, [0.01, 0.99], axis=0)
     else:
         each = [
-            np.full(len(p._rows), s / len(p._rows)) for (p, _), s in zip(pairs, share, strict=True)
+            np.full(len(p.rows), s / len(p.rows)) for (p, _), s in zip(pairs, share, strict=True)
         ]
         q01, q99 = _weighted_quantiles(rows, np.concatenate(each), (0.01, 0.99))
     first = pairs[0][0]

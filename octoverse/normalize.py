@@ -83,13 +83,15 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
         return np.where(safe < 1e-6, 1.0, safe)
 
 
-class BodyStatistics(msgspec.Struct, frozen=True, kw_only=True):
+class BodyStatistics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The statistics of everything numeric that one body sees and does."""
 
     observation: dict[str, Statistics]
     """By stream; images, words and commands have none."""
     action: dict[str, Statistics]
     """By action group."""
+    apart: dict[str, "BodyStatistics"] = {}
+    """Those of each data set by its name, where several were merged and are also kept apart."""
 
     @property
     def hash(self) -> str:

@@ -114,6 +114,7 @@ _EXTRA_OF = {
     "crc32c": "rlds",
     "fsspec": "rlds",
     "mujoco": "sim",
+    "ray": "ray",
     "gymnasium": "sim",
     "imageio": "sim",
     "robosuite": "robosuite",

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoverse import registry
-from octoverse.accumulate import Accumulator, combine, left_alone
+from octoverse.accumulate import SAMPLE_ROWS, Accumulator, combine, left_alone
 from octoverse.embodiment import EgoHistory, Gripper, Route, Terminate
 from octoverse.errors import BadData
 
@@ -49,6 +49,22 @@ def test_quantiles_of_many_rows_stay_close_in_bounded_memory() -> None:
     assert found.arrays()["rows"].shape == (65_536, 1)
     assert got.q01[0] == pytest.approx(0.01, abs=0.002)
     assert got.q99[0] == pytest.approx(0.99, abs=0.002)
+
+
+def test_the_rows_that_are_kept_do_not_depend_on_who_took_them_in() -> None:
+    pieces = [np.random.default_rng(i).random((9_000, 2)) for i in range(40)]
+    whole = Accumulator(("m", "m"))
+    for number, piece in enumerate(pieces):
+        whole.add(piece, rng=np.random.default_rng(number))
+    for cut in (1, 17, 39):
+        left, right = Accumulator(("m", "m")), Accumulator(("m", "m"))
+        for number, piece in enumerate(pieces):
+            part = left if number < cut else right
+            part.add(piece, rng=np.random.default_rng(number))
+        left.merge(right)
+        for name in ("rows", "ranks"):
+            assert np.array_equal(left.arrays()[name], whole.arrays()[name])
+        assert len(left.rows) == SAMPLE_ROWS
 
 
 def test_invalid_rows_are_left_out() -> None:

@@ -28,6 +28,21 @@ def test_a_near_constant_dimension_never_explodes() -> None:
     assert plain < -3000
 
 
+def test_quantiles_a_thousandth_apart_never_make_minus_3200() -> None:
+    rows = np.full((10_000, 2), 0.0)
+    rows[:, 0] = np.linspace(-1, 1, 10_000)
+    rows[:, 1] = 0.3 + np.linspace(-5e-4, 5e-4, 10_000) * (10_000 - 1) / (10_000 - 201)
+    rows[7, 1] = 0.3 - 1.6
+    got = _gather(rows).finish()
+    low, high = got.q01[1], got.q99[1]
+    assert high - low == pytest.approx(1e-3, rel=0.05)
+    assert (rows[7, 1] - (low + high) / 2) / ((high - low) / 2) < -3000
+    offset, scale = got.scale("quantile")
+    assert (rows[7, 1] - offset[1]) / scale[1] == pytest.approx(-20, abs=0.01)
+    assert np.abs((rows - offset) / scale)[:, 1].max() < 20.01
+    assert got.near_constant("quantile").tolist() == [False, True]
+
+
 @given(
     values=st.lists(
         st.tuples(*[st.floats(-1e4, 1e4, width=32) for _ in range(3)]), min_size=1, max_size=40

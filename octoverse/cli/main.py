@@ -90,7 +90,12 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
         "inspect": Command(
             "octoverse.cli.data.inspect:inspect",
             "Say what a data set holds, and what it lacks.",
-            "octoverse data inspect bridge_dataset --root data",
+            "octoverse data inspect dobot-cr5 --root data",
+        ),
+        "stats": Command(
+            "octoverse.cli.data.stats:stats",
+            "Gather the statistics that scale states and actions.",
+            "octoverse data stats dobot-cr5 --root data --out dobot-cr5.json",
         ),
         "doctor": Command(
             "octoverse.cli.data.doctor:doctor",
@@ -101,7 +106,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
 }
 _GROUPS = {
     "embodiments": "The bodies that are installed: list, show, check, new.",
-    "data": "Data sets: record, inspect, doctor.",
+    "data": "Data sets: record, inspect, stats, doctor.",
 }
 
 

@@ -1,33 +1,32 @@
-"""Statistics of data sets, in one pass over their numbers, kept for the next time."""
+"""Statistics of data sets: of each, or of all that a body has, merged by weight."""
 
-import hashlib
-import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
-import numpy as np
-
-from octoverse.accumulate import Accumulator, combine
+from octoverse.accumulate import combine
+from octoverse.data.gathering import ACTION, OBSERVATION, Parts, gather
 from octoverse.data.source import Source, body_of
 from octoverse.data.weighted import Weighted
-from octoverse.embodiment import Embodiment, NumericStream
-from octoverse.errors import BadData
-from octoverse.normalize import BodyStatistics
-
-_VERSION = 1
-"""Of how statistics are gathered; older ones are gathered anew."""
+from octoverse.embodiment import Embodiment
+from octoverse.errors import BadConfig, BadData
+from octoverse.normalize import BodyStatistics, Statistics
 
 
-def statistics_of(source: Source, cache: Path | None = None) -> BodyStatistics:
+def statistics_of(
+    source: Source, cache: Path | None = None, processes: int = 1, quiet: bool = True
+) -> BodyStatistics:
     """Statistics of one source; see `body_statistics`."""
-    return body_statistics([Weighted(source=source)], cache)[source.embodiment]
+    entries = [Weighted(source=source)]
+    return body_statistics(entries, cache, processes=processes, quiet=quiet)[source.embodiment]
 
 
 def body_statistics(
-    sources: Sequence[Weighted], cache: Path | None = None
+    sources: Sequence[Weighted],
+    cache: Path | None = None,
+    *,
+    apart: bool = False,
+    processes: int = 1,
+    quiet: bool = True,
 ) -> dict[str, BodyStatistics]:
     """Statistics by body; a body's data sets are merged by their weight.
 
@@ -35,93 +34,54 @@ def body_statistics(
         sources: The data that a policy is trained on.
         cache: A folder where what was gathered is kept under a hash of data and declaration;
             nothing is written without it.
+        apart: Also keep those of each data set, under its name, for bodies that have several.
+        processes: How many read at a time; the numbers are the same whatever it is.
+        quiet: Show no progress.
 
     Raises:
         BadData: if a body's data lack an action group, or hold numbers that are not finite.
+        BadConfig: if data sets that are to be kept apart have the same name.
     """
     found: dict[str, BodyStatistics] = {}
     for name in dict.fromkeys(entry.source.embodiment for entry in sources):
         entries = [entry for entry in sources if entry.source.embodiment == name]
-        weights = [entry.weight for entry in entries]
-        gathered = [_gathered(entry.source, i, cache) for i, entry in enumerate(entries)]
         body = body_of(entries[0].source)
-        lacking = [g for g in body.action if not any(len(parts[g]) for parts in gathered)]
-        if lacking:
-            raise BadData(
-                f"'{name}': expected actions '{lacking[0]}' in {_names(entries)}, found none that "
-                "is valid. Add data that has them, or train a body without this group."
-            )
-        merged = {
-            key: combine([parts[key] for parts in gathered], weights)
-            for key in gathered[0]
-            if any(len(parts[key]) for parts in gathered)
-        }
+        gathered = [gather(entry.source, cache, processes, quiet) for entry in entries]
+        weights = [entry.weight for entry in entries]
+        merged = _merged(body, gathered, weights, _names(entries))
+        parts: dict[str, BodyStatistics] = {}
+        if apart and len(entries) > 1:
+            for entry, one in zip(entries, gathered, strict=True):
+                label = entry.source.name
+                if label in parts:
+                    raise BadConfig(
+                        f"Two data sets of '{name}' are called '{label}' and cannot be kept apart. "
+                        "Give each source a label of its own."
+                    )
+                parts[label] = _merged(body, [one], [1.0], f"'{label}'")
         found[name] = BodyStatistics(
-            observation={k: v for k, v in merged.items() if k in body.observation},
-            action={k: v for k, v in merged.items() if k in body.action},
+            observation=merged.observation, action=merged.action, apart=parts
         )
     return found
 
 
+def _merged(
+    body: Embodiment, gathered: Sequence[Parts], weights: Sequence[float], names: str
+) -> BodyStatistics:
+    having = [key for key in gathered[0] if any(len(parts[key]) for parts in gathered)]
+    lacking = [group for group in body.action if ACTION + group not in having]
+    if lacking:
+        raise BadData(
+            f"'{body.name}': expected actions '{lacking[0]}' in {names}, found none that is valid. "
+            "Add data that has them, or train a body without this group."
+        )
+    merged = {key: combine([parts[key] for parts in gathered], weights) for key in having}
+
+    def of(side: str) -> dict[str, Statistics]:
+        return {k.removeprefix(side): v for k, v in merged.items() if k.startswith(side)}
+
+    return BodyStatistics(observation=of(OBSERVATION), action=of(ACTION))
+
+
 def _names(entries: Sequence[Weighted]) -> str:
     return ", ".join(f"'{entry.source.name}'" for entry in entries)
-
-
-def _gathered(source: Source, seed: int, cache: Path | None) -> dict[str, Accumulator]:
-    body = body_of(source)
-    parts = _empty(body, seed)
-    told = [_VERSION, source.fingerprint(), body.fingerprint, seed]
-    digest = hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:24]
-    path = cache / f"statistics-{digest}.npz" if cache is not None else None
-    if path is not None and path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            for key, part in parts.items():
-                part.load({k.rpartition("/")[2]: stored[k] for k in stored if _of(k, key)})
-        return parts
-    for index in range(len(source)):
-        episode = source.episode(index)
-        try:
-            _take(parts, episode.observation, episode.observation_valid)
-            _take(parts, episode.action, episode.action_valid)
-        except BadData as error:
-            raise BadData(f"'{source.name}', episode {episode.key}: {error}") from error
-    if path is not None:
-        arrays = {f"{key}/{k}": v for key, part in parts.items() for k, v in part.arrays().items()}
-        _store(path, arrays)
-    return parts
-
-
-def _of(stored: str, key: str) -> bool:
-    return stored.rpartition("/")[0] == key
-
-
-def _empty(body: Embodiment, seed: int) -> dict[str, Accumulator]:
-    seen = {
-        name: Accumulator.of(stream, seed)
-        for name, stream in body.observation.items()
-        if isinstance(stream, NumericStream)
-    }
-    return seen | {name: Accumulator.of(group, seed) for name, group in body.action.items()}
-
-
-def _take(parts: dict[str, Accumulator], given: Any, valid: Any) -> None:
-    for name, values in given.items():
-        if name in parts:
-            rows, known = np.asarray(values), valid.get(name)
-            if known is not None:
-                # One flag stands for all rows of a history.
-                spread = known.reshape(known.shape + (1,) * (rows.ndim - 1 - known.ndim))
-                known = np.broadcast_to(spread, rows.shape[:-1])
-            try:
-                parts[name].add(rows, known)
-            except BadData as error:
-                raise BadData(f"'{name}': {error}") from error
-
-
-def _store(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = io.BytesIO()
-    np.savez(file, **arrays)  # type: ignore[arg-type]
-    waiting = path.with_name(f".{path.name}.{os.getpid()}.part")
-    waiting.write_bytes(file.getvalue())
-    os.replace(waiting, path)

@@ -7,7 +7,7 @@ import pytest
 from octoverse.data.statistics import body_statistics, statistics_of
 from octoverse.data.weighted import Weighted
 from octoverse.episode import Episode
-from octoverse.errors import BadData
+from octoverse.errors import BadConfig, BadData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,3 +99,37 @@ def test_numbers_that_are_not_finite_are_named_with_their_episode() -> None:
     words = r"'torn', episode 0: 'speed': Expected finite numbers, got inf in dimension 0 of row 3"
     with pytest.raises(BadData, match=words):
         statistics_of(Torn(name="torn"))
+
+
+def test_a_state_and_an_action_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    class Arms(Drives):
+        def episode(self, index: int) -> Episode:
+            return Episode(
+                embodiment="unitree_g1",
+                source=self.name,
+                key=str(index),
+                times_ns=np.arange(5),
+                observation={"arms": np.zeros((5, 14)), "hands": np.full((5, 12), 2.0)},
+                action={"arms": np.full((5, 14), 1.0), "hands": np.full((5, 12), 3.0)},
+            )
+
+    for _ in range(2):
+        got = statistics_of(Arms(embodiment="unitree_g1", name="arms"), tmp_path)
+        assert got.observation["arms"].count == got.action["arms"].count == 10
+        assert (got.observation["arms"].mean[0], got.action["arms"].mean[0]) == (0.0, 1.0)
+        assert (got.observation["hands"].mean[0], got.action["hands"].mean[0]) == (2.0, 3.0)
+
+
+def test_data_sets_may_be_kept_apart_beside_the_merged_ones() -> None:
+    pair = [Weighted(source=Drives(name="a")), Weighted(source=Drives(name="b", mean=8.0))]
+    got = body_statistics(pair, apart=True)["road_car"]
+    assert got.apart == {"a": statistics_of(pair[0].source), "b": statistics_of(pair[1].source)}
+    merged = body_statistics(pair)["road_car"]
+    assert (merged.action, merged.apart) == (got.action, {}) and merged.hash != got.hash
+    assert body_statistics(pair[:1], apart=True)["road_car"].apart == {}
+
+
+def test_data_sets_of_one_name_cannot_be_kept_apart() -> None:
+    pair = [Weighted(source=Drives()), Weighted(source=Drives(mean=1.0))]
+    with pytest.raises(BadConfig, match="Two data sets of 'road_car' are called 'drives' and cann"):
+        body_statistics(pair, apart=True)

@@ -1,5 +1,6 @@
 """`octoverse data inspect`: say what a data set holds, and what it lacks."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,8 @@ from octoverse.embodiment import Embodiment, Instruction, kind_of
 
 _REGULAR = 0.1
 """Intervals within this share of their mean are regular."""
+_NAMES = 4
+"""Names of numbers shown."""
 _SHOWN = 4
 """Instructions shown."""
 
@@ -86,9 +89,14 @@ def _held(seen: Seen, part: object, found: Survey) -> str:
     )
     if not words:
         names = getattr(part, "names", ())
-        words = "text" if isinstance(part, Instruction) else ", ".join(names) or str(seen.shape)
+        words = "text" if isinstance(part, Instruction) else _listed(names) or str(seen.shape)
     lacking = found.episodes - seen.episodes
     return words + (f"; absent in {_many(lacking, 'episode')}" if lacking else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    few = ", ".join(names[:_NAMES])
+    return few if len(names) <= _NAMES else f"{few}, ... ({len(names)} numbers)"
 
 
 def _words(found: Survey) -> list[str]:
@@ -97,7 +105,7 @@ def _words(found: Survey) -> list[str]:
         words = sorted((word for word in said if word), key=lambda word: (-said[word], word))
         shown = "; ".join(words[:_SHOWN]) + (" ..." if len(words) > _SHOWN else "")
         empty = f" {_many(said[''], 'episode')} without." if "" in said else ""
-        lines.append(f"{name}: {len(words)} different: {shown}.{empty}")
+        lines.append(f"{name}: {len(words)} different: {shown.rstrip('.')}.{empty}")
     return lines
 
 
