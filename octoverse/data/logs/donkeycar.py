@@ -5,15 +5,16 @@ Source: autorope/donkeycar, donkeycar/parts/tub_v2.py and datastore_v2.py, versi
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from octoverse.data.source import body_of, check_index
+from octoverse.data.source import Images, body_of, check_index
 from octoverse.episode import Episode
 from octoverse.errors import BadConfig, BadData
 
@@ -67,13 +68,15 @@ class DonkeycarSource:
         return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
     def episode(self, index: int) -> Episode:
-        """Read one episode; its images stay encoded.
+        """Read one episode; its images are read, encoded, when they are indexed.
 
         Raises:
-            BadData: if an image is missing.
+            BadData: if the tub is damaged; indexing an image that is missing raises it too.
         """
         check_index(self, index)
         run = self._runs[index]
+        names = [record.image for record in run]
+        images = partial(_read, Path(self.folder), names, run[0].index)
         by_hand = np.array([record.mode == "user" for record in run])
         return Episode(
             embodiment=self.embodiment,
@@ -82,7 +85,7 @@ class DonkeycarSource:
             times_ns=np.round(np.arange(len(run)) * (1e9 / body_of(self).control_hz)).astype(
                 np.int64
             ),
-            observation={"front": [self._image(record) for record in run]},
+            observation={"front": Images(len(run), images)},
             action={"pedals": pedals([r.steering for r in run], [r.throttle for r in run])},
             action_valid={} if by_hand.all() else {"pedals": by_hand},
         )
@@ -155,15 +158,16 @@ class DonkeycarSource:
             ) from error
         return found
 
-    def _image(self, record: _Record) -> bytes:
-        path = Path(self.folder) / "images" / record.image
-        try:
-            return path.read_bytes()
-        except FileNotFoundError as error:
-            raise BadData(
-                f"{path}: record {record.index} names this image, found none. Fetch it, or delete "
-                "the record with: donkey tubclean."
-            ) from error
+
+def _read(folder: Path, names: Sequence[str], first: int, index: int) -> bytes:
+    path = folder / "images" / names[index]
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadData(
+            f"{path}: record {first + index} names this image, got: {error.strerror}. Fetch it, or "
+            "delete the record with: donkey tubclean."
+        ) from error
 
 
 def pedals(steering: list[float], throttle: list[float]) -> np.ndarray:
