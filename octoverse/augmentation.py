@@ -54,6 +54,11 @@ class Augmentation:
                 f"crop and aspect must be in [0, 1), got {self.crop} and {self.aspect}."
             )
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is changed at all."""
+        return self != Augmentation(aspect=self.aspect, steady=self.steady)
+
     def draw(self, role: str, rng: np.random.Generator) -> "Jitter":
         """One change for one camera; every call draws the same count of numbers.
 

@@ -116,10 +116,13 @@ class Preprocess:
                 found[name] = np.asarray(array, dtype=kind, order="C")
         return found
 
+    def augmentation(self, role: str) -> Augmentation:
+        """How the training images of a camera are changed."""
+        return self.config.augmentations.get(role, self.config.augmentation)
+
     def jitter(self, role: str, rng: np.random.Generator) -> Jitter:
         """Draw a change for a camera's images; for training only."""
-        config = self.config
-        return config.augmentations.get(role, config.augmentation).draw(role, rng)
+        return self.augmentation(role).draw(role, rng)
 
     def decoded(self, role: str, raw: bytes | np.ndarray) -> np.ndarray:
         """Decode one image, and make it smaller where it is larger than what is wanted.

@@ -120,3 +120,8 @@ def test_a_shift_repeats_the_border() -> None:
 def test_bad_settings_are_refused(settings: dict[str, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Augmentation(**settings)  # type: ignore[arg-type]
+
+
+def test_nothing_is_changed_without_a_size_of_change() -> None:
+    assert not Augmentation(aspect=0.1, steady=("wrist",)).active
+    assert Augmentation(hue=0.1).active and Augmentation(shift=1).active

@@ -35,7 +35,12 @@ class Cutter:
         augment: bool = False,
     ) -> None:
         self.body, self.spec, self.preprocess = body, spec, preprocess
-        self._variation, self._augment = variation, augment
+        self._variation = variation
+        self._augmented = {
+            name: camera.role
+            for name, camera in body.cameras.items()
+            if augment and preprocess.augmentation(camera.role).active
+        }
         self._wanted = spec.wanted(body)
         self._words = [name for name, s in self._wanted.items() if isinstance(s, Instruction)]
         self._goals = {name: s for name, s in self._wanted.items() if isinstance(s, GoalImage)}
@@ -63,8 +68,7 @@ class Cutter:
         """
         varied = self._variation.draw(rng, step, len(opened))
         jitters = {
-            name: self.preprocess.jitter(camera.role, rng) if self._augment else None
-            for name, camera in self.body.cameras.items()
+            name: self.preprocess.jitter(role, rng) for name, role in self._augmented.items()
         }
         places = self._places(opened.times, step)
         goal = self._conditions(into, row, opened, step, varied)
@@ -73,7 +77,9 @@ class Cutter:
             if isinstance(stream, Instruction):
                 continue
             if isinstance(stream, GoalImage) and name not in opened.valid:
-                self._goal(into, row, opened, name, stream, goal, picture, jitters[stream.camera])
+                self._goal(
+                    into, row, opened, name, stream, goal, picture, jitters.get(stream.camera)
+                )
                 continue
             values, valid = into.streams[name][row], into.valid[name][row]
             real = places >= 0
@@ -87,7 +93,7 @@ class Cutter:
                 role = self.body.cameras[camera].role
                 for i, place in enumerate(places.tolist()):
                     values[i] = (
-                        self.preprocess.finished(role, picture(name, place), jitters[camera])
+                        self.preprocess.finished(role, picture(name, place), jitters.get(camera))
                         if real[i]
                         else 0
                     )
@@ -101,6 +107,8 @@ class Cutter:
 
     def _places(self, times: np.ndarray, step: int) -> np.ndarray:
         """Time step for each place of the window, oldest first; -1 where there is none."""
+        if self.spec.frames == 1:
+            return np.array([step])
         spacing, half = self._spacing_ns, self._spacing_ns // 2
         wanted = times[step] - spacing * np.arange(self.spec.frames - 1, -1, -1)
         later = np.searchsorted(times[: step + 1], wanted)  # the last one is always found
