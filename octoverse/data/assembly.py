@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from octoverse.data.cutting import Cutter, PictureCache, picture_of
+from octoverse.data.cutting import Cutter
 from octoverse.data.opened import OpenedEpisode
+from octoverse.data.pictures import PictureCache, picture_of
 from octoverse.data.schedule import Draw
 from octoverse.data.source import Source
 from octoverse.data.variation import Variation

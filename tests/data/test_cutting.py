@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoverse.data.cutting import Cutter, PictureCache, cut, cut_all, picture_of
+from octoverse.data.cutting import Cutter, cut, cut_all
 from octoverse.data.opened import OpenedEpisode
+from octoverse.data.pictures import picture_of
 from octoverse.data.variation import Variation
 from octoverse.data.windows import StackedWindows, WindowSpec
 from octoverse.embodiment import Camera, Embodiment, GoalImage
@@ -288,18 +289,3 @@ def test_a_damaged_image_is_named_with_its_place() -> None:
     torn = replace(episode, observation={**episode.observation, "table": [b"torn"] * 6})
     with pytest.raises(BadData, match=r"'made', episode 0, 'table' at step 2: Expected an encoded"):
         cut(torn, 2, ARM, WindowSpec(), SMALL)
-
-
-def test_the_picture_cache_keeps_what_was_used_last_within_its_bytes() -> None:
-    cache, made = PictureCache(250), []
-
-    def get(key: int) -> None:
-        def make() -> np.ndarray:
-            made.append(key)
-            return np.zeros(100, np.uint8)
-
-        cache.get(key, make)
-
-    for key in (0, 1, 0, 2, 0, 1):
-        get(key)
-    assert made == [0, 1, 2, 1] and cache.nbytes == 200 and len(cache) == 2

@@ -1,0 +1,1 @@
+"""Decoded images of opened episodes, and which of them are kept."""
