@@ -2,15 +2,14 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from octoverse.data.assembly import Assembler, Made, Place, Setting, rows_of
+from octoverse.data.assembly import Place, Setting
+from octoverse.data.inline import Inline
 from octoverse.data.schedule import Draw, Schedule
 from octoverse.data.source import Source, body_of
 from octoverse.data.variation import PLAIN, Variation
@@ -144,9 +143,9 @@ class Mixture:
             )
         setting = replace(setting, memory=left)
         self._start = lambda: (
-            Workers(setting, rows, workers, depth) if workers else _Here(setting, depth)
+            Workers(setting, rows, workers, depth) if workers else Inline(setting, depth)
         )
-        self._makers: Workers | _Here = self._start()
+        self._makers: Workers | Inline = self._start()
         self._ahead: deque[MixtureState] = deque()
         self._state = self._here()
         self._failed: OctoverseError | None = None
@@ -260,44 +259,6 @@ class Mixture:
 
     def _skip(self, one: Skipped) -> None:
         self.skipped[one] = self.skipped.get(one, 0) + 1
-
-
-class _Here:
-    """Makes steps in this process: when they are asked for, or in a thread ahead of that."""
-
-    def __init__(self, setting: Setting, ahead: int) -> None:
-        self._setting, self._assembler = setting, Assembler(setting)
-        self._pool = ThreadPoolExecutor(1) if ahead else None
-        self._depth = max(ahead, 1)
-        self._under_way: deque[Callable[[], Any]] = deque()
-
-    @property
-    def free(self) -> int:
-        """How many more steps can be asked for."""
-        return self._depth - len(self._under_way)
-
-    def submit(self, places: Sequence[Place]) -> None:
-        """Ask for one step."""
-        if self._pool is None:
-            self._under_way.append(lambda: self._make(places))
-        else:
-            found: Future[Any] = self._pool.submit(self._make, places)
-            self._under_way.append(found.result)
-
-    def collect(self) -> tuple[dict[str, StackedWindows], Made]:
-        """The oldest step asked for."""
-        found: tuple[dict[str, StackedWindows], Made] = self._under_way.popleft()()
-        return found
-
-    def close(self) -> None:
-        """End the thread."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def _make(self, places: Sequence[Place]) -> tuple[dict[str, StackedWindows], Made]:
-        rows = rows_of(places)
-        batch = {body: self._setting.empty(body, count) for body, count in rows.items()}
-        return batch, self._assembler.make(places, batch)
 
 
 def _spec(specs: Mapping[str, WindowSpec] | WindowSpec, body: Embodiment) -> WindowSpec:
