@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import BinaryIO, cast
 
 import fsspec
+from fsspec.implementations.cached import CachingFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from octoverse.errors import BadData, MissingExtra, UnknownName
@@ -81,7 +82,8 @@ def stamp(address: str) -> tuple[int, str]:
             status = os.stat(local)
             return status.st_size, str(status.st_mtime_ns)
         system, path = find(address)
-        told = system.info(path)
+        # A cache would list the folder for it, which few servers of files can.
+        told = (system.fs if isinstance(system, CachingFileSystem) else system).info(path)
     except FileNotFoundError as error:
         raise _missing(address) from error
     tokens = (told.get(name) for name in ("ETag", "etag", "md5Hash", "mtime", "LastModified"))
@@ -116,7 +118,7 @@ def read_range(
         path = local_path(address)
         if path is None:
             system, path = find(address)
-            found = system.cat_file(path, start, stop)
+            found = system.cat_file(path, start=start, end=stop)
         elif into is None:
             found = os.pread(_opened(path, stamped).descriptor, stop - start, start)
         else:

@@ -82,6 +82,11 @@ def words(
         raw = strings(features, name, feature, steps, where)
     else:
         codes = numbers(features, name, feature, steps, where)
+        if codes.min() < 0 or codes.max() > 255:
+            raise BadData(
+                f"{where}, '{name}': expected codes of UTF-8 from 0 to 255, got from "
+                f"{codes.min()} to {codes.max()}. This is no text that octoverse can read."
+            )
         raw = [bytes(row[row > 0].astype(np.uint8)) for row in codes]
     known: dict[bytes, str] = {}
     try:

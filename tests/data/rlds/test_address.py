@@ -46,7 +46,7 @@ def test_a_range_may_go_where_the_last_one_was(tmp_path: Path) -> None:
 def test_a_server_that_sends_the_whole_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     system = fsspec.filesystem("memory")
     system.pipe("/whole/file", b"0123456789")
-    monkeypatch.setattr(type(system), "cat_file", lambda self, path, *part: b"0123456789")
+    monkeypatch.setattr(type(system), "cat_file", lambda self, path, start, end: b"0123456789")
     words = r"memory://whole/file: expected 3 bytes, got 10: parts .* filecache::memory://whole"
     with pytest.raises(BadData, match=words):
         address.read_range("memory://whole/file", 2, 5)

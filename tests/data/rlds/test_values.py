@@ -61,6 +61,9 @@ def test_words_are_text_or_the_codes_of_their_letters() -> None:
     codes[0, :3] = [*"é!".encode()]
     told = feature("int32", (8,))
     assert words({"a": codes.ravel()}, "a", told, 2, "here") == ["é!", ""]
+    codes[1, 0] = 30522
+    with pytest.raises(BadData, match=r"here, 'a': expected codes of UTF-8 .*, got from 0 to 305"):
+        words({"a": codes.ravel()}, "a", told, 2, "here")
 
 
 @pytest.mark.parametrize(
