@@ -32,6 +32,7 @@ TASKS = "meta/tasks.parquet"
 DESCRIPTION = "meta/octoverse.json"
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 FILES_PER_CHUNK = 1000
 
 KEY = "octoverse/key"
@@ -50,6 +51,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     stop: int | None = None
 
 
+class VideoFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """How frames are encoded; as LeRobot does it unless told otherwise.
+
+    Source: huggingface/lerobot, src/lerobot/datasets/video_utils.py, version 0.4 to 0.6.
+    """
+
+    codec: str = "libsvtav1"
+    """An encoder of FFmpeg's, such as libsvtav1 or libx264."""
+    group: int = 2
+    """Frames from one that can be decoded by itself to the next: 2 makes random windows cheap."""
+    quality: int = 30
+    """The encoder's constant rate factor; lower is better and larger."""
+
+
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """meta/octoverse.json: what a recording means."""
 
@@ -61,6 +76,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     action: dict[str, Part]
     observation_valid: dict[str, Part] = {}
     action_valid: dict[str, Part] = {}
+    video: VideoFormat | None = None
+    """How the writer encodes its images, where not as they are."""
 
 
 class Feature(msgspec.Struct, kw_only=True, omit_defaults=False):
@@ -69,6 +86,8 @@ class Feature(msgspec.Struct, kw_only=True, omit_defaults=False):
     dtype: str
     shape: tuple[int, ...]
     names: Any = None
+    info: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """How a video is encoded."""
 
 
 BOOKKEEPING = {
@@ -91,7 +110,7 @@ class Info(msgspec.Struct, kw_only=True):
     chunks_size: int = FILES_PER_CHUNK
     data_files_size_in_mb: int = 100
     video_files_size_in_mb: int = 200
-    fps: float
+    fps: int | float
     splits: dict[str, str] = {}
     data_path: str = DATA
     video_path: str | None = None

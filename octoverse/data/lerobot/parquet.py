@@ -26,8 +26,9 @@ def _type(feature: form.Feature) -> pa.DataType:
 
 def schema(features: Mapping[str, form.Feature]) -> pa.Schema:
     """Columns of a data file, also as Hugging Face datasets declares them."""
-    shown = {key: _shown(feature) for key, feature in features.items()}
-    fields = [pa.field(key, _type(feature)) for key, feature in features.items()]
+    kept = {key: feature for key, feature in features.items() if feature.dtype != "video"}
+    shown = {key: _shown(feature) for key, feature in kept.items()}
+    fields = [pa.field(key, _type(feature)) for key, feature in kept.items()]
     return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": shown}})})
 
 

@@ -20,7 +20,7 @@ Stats = dict[str, dict[str, np.ndarray]]
 
 
 def episode_stats(
-    columns: Mapping[str, np.ndarray], images: Mapping[str, Sequence[bytes]]
+    columns: Mapping[str, np.ndarray], images: Mapping[str, Sequence[bytes | np.ndarray]]
 ) -> Stats:
     """Statistics of one episode; images are sampled evenly."""
     found = {}
@@ -29,7 +29,8 @@ def episode_stats(
         found[key] = _measured(rows.astype(np.float64))
     for key, encoded in images.items():
         picked = np.linspace(0, len(encoded) - 1, min(IMAGES_PER_EPISODE, len(encoded)))
-        seen = np.stack([decode(encoded[int(i)])[::4, ::4] for i in picked])
+        looked = [encoded[int(i)] for i in picked]
+        seen = np.stack([(decode(x) if isinstance(x, bytes) else x)[::4, ::4] for x in looked])
         stats = _measured(seen.reshape(-1, 3) / 255.0)
         found[key] = {
             name: np.array([len(seen)]) if name == "count" else value.reshape(3, 1, 1)

@@ -1,9 +1,10 @@
 """Write episodes as a LeRobot v3.0 data set that can be appended to and survives being killed.
 
+Images are stored in the tables, exactly as they are given, or as video files, much smaller.
+
 Source: huggingface/lerobot, src/lerobot/datasets/dataset_writer.py, version 0.4 to 0.6.
 """
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from octoverse.data import png
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot import parquet
+from octoverse.data.lerobot import laying, parquet
+from octoverse.data.lerobot.format import VideoFormat
 from octoverse.data.lerobot.stats import Totals, episode_stats
-from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction, differences
+from octoverse.data.lerobot.video_writer import Films
+from octoverse.embodiment import Camera, Embodiment, GoalImage, differences
 from octoverse.episode import Episode
 from octoverse.errors import BadData
 
@@ -35,13 +37,19 @@ class LeRobotWriter:
     Args:
         folder: A new folder, or one written before.
         body: What is recorded.
+        video: How images are encoded as video; None to store them as they are. A folder goes on as
+            it began.
 
     Raises:
         BadData: if the folder holds something else, or a recording of another body.
     """
 
-    def __init__(self, folder: Path | str, body: Embodiment) -> None:
+    def __init__(
+        self, folder: Path | str, body: Embodiment, video: VideoFormat | None = None
+    ) -> None:
         self.folder, self.body = Path(folder), body
+        self._video = video
+        self._films = Films(self.folder, body.control_hz, video) if video else None
         self._info: form.Info | None = None
         self._description: form.Description | None = None
         self._tasks: dict[str, int] = {}
@@ -81,7 +89,7 @@ class LeRobotWriter:
         self.flush()
 
     def add(self, episode: Episode) -> None:
-        """Append one episode; images may be encoded (JPEG, PNG) or arrays, which become PNG.
+        """Append one episode; images may be encoded (JPEG, PNG) or arrays.
 
         Raises:
             BadData: if it is empty, of another body, or has other streams than the first one.
@@ -97,8 +105,8 @@ class LeRobotWriter:
         assert info is not None and description is not None
         self._check(episode, description)
         number, first, count = len(self._keys), self.steps, len(episode)
-        columns, images = self._columns(episode, description, info)
-        words = self._words(episode, description)
+        columns, images = laying.columns(episode, description, info)
+        words = laying.words(episode, description, self.body)
         for word in words:
             self._tasks.setdefault(word, len(self._tasks))
         frame = np.arange(count)
@@ -110,20 +118,22 @@ class LeRobotWriter:
             "index": first + frame,
             "task_index": np.array([self._tasks[word] for word in words]),
         }
-        arrays = {**columns, **images}
+        filmed = self._films.add(images, self._files) if self._films else {}
+        arrays = columns if self._films else {**columns, **images}
+        schema = parquet.schema(info.features)
         table = pa.table(
-            [parquet.array(info.features[key], arrays[key]) for key in info.features],
-            schema=parquet.schema(info.features),
+            [parquet.array(info.features[key], arrays[key]) for key in schema.names], schema=schema
         )
         stats = episode_stats(columns, images)
         self._totals.add(stats)
-        row = {
+        row: dict[str, Any] = {
             "episode_index": number,
             "tasks": sorted(set(words), key=words.index),
             "length": count,
             "dataset_from_index": first,
             "dataset_to_index": first + count,
             form.KEY: episode.key,
+            **filmed,
         }
         for key, found in stats.items():
             row |= {f"stats/{key}/{name}": value.tolist() for name, value in found.items()}
@@ -131,7 +141,7 @@ class LeRobotWriter:
         self._rows.append(row)
         self._keys.append(episode.key)
         self._bytes += table.nbytes
-        if self._bytes >= FLUSH_BYTES:
+        if self._bytes + (self._films.nbytes if self._films else 0) >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -142,6 +152,10 @@ class LeRobotWriter:
         for row in self._rows:
             row |= {f"data/{k}": v for k, v in spot.items()}
             row |= {f"meta/episodes/{k}": v for k, v in spot.items()}
+        for key, told in (self._films.close() if self._films else {}).items():
+            self._info.features[key].info = told
+            for row in self._rows:
+                row |= {f"videos/{key}/{k}": v for k, v in spot.items()}
         parquet.write(self.folder / form.DATA.format(**spot), self._tables)
         parquet.write(
             self.folder / form.EPISODES.format(**spot), [pa.Table.from_pylist(self._rows)]
@@ -169,16 +183,23 @@ class LeRobotWriter:
             "action": [k for k in episode.action if k in episode.action_valid],
         }
         shapes = {
-            name: _image_shape(episode.observation[name][0])
+            name: laying.image_shape(episode.observation[name][0])
             for name in episode.observation
             if isinstance(self.body.observation.get(name), Camera | GoalImage)
         }
         observation = [k for k in self.body.observation if k in episode.observation]
         action = [k for k in self.body.action if k in episode.action]
         self._description, features = form.describe(self.body, observation, action, masked, shapes)
+        self._description = msgspec.structs.replace(self._description, video=self._video)
+        if self._films:
+            for feature in features.values():
+                feature.dtype = "video" if feature.dtype == "image" else feature.dtype
         hz = self.body.control_hz
         self._info = form.Info(
-            robot_type=self.body.name, fps=int(hz) if hz == int(hz) else hz, features=features
+            robot_type=self.body.name,
+            fps=int(hz) if hz == int(hz) else hz,
+            video_path=form.VIDEO if self._films and shapes else None,
+            features=features,
         )
 
     def _reopen(self) -> None:
@@ -191,6 +212,13 @@ class LeRobotWriter:
                 f"{self.folder}: expected a recording of '{self.body.name}', got another body: "
                 f"{'; '.join(found)}. Record into another folder."
             )
+        began = source.description.video
+        if self._video not in (None, began):
+            raise BadData(
+                f"{self.folder}: expected a recording with {self._video}, got one with "
+                f"{began or 'images'}. Record into another folder, or go on as it began."
+            )
+        self._films = Films(self.folder, self.body.control_hz, began) if began else None
         self._info, self._description = source.info, source.description
         self._tasks = {task: i for i, task in sorted(source.tasks.items())}
         for row in source.layout.episodes(with_stats=True):
@@ -224,57 +252,3 @@ class LeRobotWriter:
                         f"Episode {episode.key}, '{name}': some values are invalid, but the "
                         "first episode had no mask for it. Give it one, all true, there."
                     )
-
-    def _columns(
-        self, episode: Episode, description: form.Description, info: form.Info
-    ) -> tuple[dict[str, np.ndarray], dict[str, list[bytes]]]:
-        count = len(episode)
-        numbers: dict[str, list[np.ndarray]] = {}
-        images: dict[str, list[bytes]] = {}
-        for parts, given in (
-            (description.observation, episode.observation),
-            (description.action, episode.action),
-        ):
-            for name, part in parts.items():
-                if part.feature == "task":
-                    continue
-                feature = info.features[part.feature]
-                if feature.dtype == "image":
-                    images[part.feature] = [_encoded(image) for image in given[name]]
-                    continue
-                values: np.ndarray = np.asarray(given[name], np.dtype(feature.dtype))
-                numbers.setdefault(part.feature, []).append(values)
-        columns = {
-            key: (parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)).reshape(
-                count, *info.features[key].shape
-            )
-            for key, parts in numbers.items()
-        }
-        for masks, known in (
-            (description.observation_valid, episode.observation_valid),
-            (description.action_valid, episode.action_valid),
-        ):
-            for name, part in masks.items():
-                shape = (count, *info.features[part.feature].shape)
-                valid = np.asarray(known.get(name, np.ones(shape, bool)))
-                columns[part.feature] = valid.reshape(shape)
-        return columns, images
-
-    def _words(self, episode: Episode, description: form.Description) -> list[str]:
-        for name in description.observation:
-            if isinstance(self.body.observation[name], Instruction):
-                return list(episode.observation[name])
-        return [""] * len(episode)
-
-
-def _encoded(image: bytes | np.ndarray) -> bytes:
-    return png.encode(image) if isinstance(image, np.ndarray) else image
-
-
-def _image_shape(image: bytes | np.ndarray) -> tuple[int, ...]:
-    if isinstance(image, np.ndarray):
-        return image.shape
-    from PIL import Image
-
-    with Image.open(io.BytesIO(image)) as opened:
-        return (opened.height, opened.width, 3)
