@@ -77,10 +77,15 @@ def check(declared: Declared, body: Embodiment, folder: Path, features: Mapping[
 
     Raises:
         UnknownName: if the body has no such stream or group.
-        BadConfig: if a camera is not taken from one whole feature.
+        BadConfig: if a camera is not taken from one whole feature, or may be absent.
         BadData: if info.json lacks a feature.
     """
     standard = declared.standard
+    if standard.black_is_absent:
+        raise BadConfig(
+            f"{folder}: black_is_absent is for RLDS, where images are at hand; leave out what a "
+            "LeRobot folder lacks."
+        )
     wanted: list[str] = []
     for name, taken in standard.observation.items():
         kind = _kind(body, name)

@@ -112,7 +112,7 @@ class Info(msgspec.Struct, kw_only=True):
     video_files_size_in_mb: int = 200
     fps: int | float
     splits: dict[str, str] = {}
-    data_path: str = DATA
+    data_path: str | None = None
     video_path: str | None = None
     features: dict[str, Feature]
 

@@ -92,10 +92,10 @@ def read_info(folder: Path) -> form.Info:
     return found
 
 
-def filled(template: str | None, info: Path, **values: Any) -> str:
+def filled(template: str, info: Path, **values: Any) -> str:
     """A path of info.json with its places filled in."""
     try:
-        return (template or "").format(**values)
+        return template.format(**values)
     except (KeyError, IndexError, ValueError) as error:
         raise BadData(
             f"{info}: expected a path with the places {', '.join(sorted(values))}, got "

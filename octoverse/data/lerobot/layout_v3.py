@@ -54,15 +54,17 @@ class LayoutV3:
 
     def span(self, row: Row) -> Span:
         """Where the rows of an episode lie."""
-        return Span(path=self._path(self.info.data_path, row, "data"), number=row.number)
+        return Span(
+            path=self._path(self.info.data_path or form.DATA, row, "data"), number=row.number
+        )
 
     def clip(self, row: Row, feature: str) -> Clip:
         """Where the frames of one camera of an episode lie."""
         where = f"videos/{feature}"
-        path = self._path(self.info.video_path, row, where, video_key=feature)
+        path = self._path(self.info.video_path or form.VIDEO, row, where, video_key=feature)
         return Clip(path=path, start=float(row.fields[f"{where}/from_timestamp"]))
 
-    def _path(self, template: str | None, row: Row, where: str, **more: str) -> Path:
+    def _path(self, template: str, row: Row, where: str, **more: str) -> Path:
         columns = [f"{where}/chunk_index", f"{where}/file_index"]
         if where != "data":
             columns.append(f"{where}/from_timestamp")

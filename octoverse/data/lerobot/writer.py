@@ -198,6 +198,7 @@ class LeRobotWriter:
         self._info = form.Info(
             robot_type=self.body.name,
             fps=int(hz) if hz == int(hz) else hz,
+            data_path=form.DATA,
             video_path=form.VIDEO if self._films and shapes else None,
             features=features,
         )
