@@ -1,0 +1,45 @@
+"""HYDRA: a Franka makes coffee, toasts and sorts dishes (Stanford), teleoperated, at 10 Hz.
+
+The catalogue: actions are changes of the tool's position and of its Euler angles, and 1 = close the
+gripper; the state has position, quaternion, Euler angles, seven joints, their velocities and three
+numbers of the gripper, of which the first is the fingers' width. Euler angles are taken as roll,
+pitch, yaw. octo leaves the instruction out; it names the task, so it is kept.
+Source: Belkhale et al., "HYDRA: Hybrid Robot Actions for Imitation Learning", 2023; TensorFlow
+Datasets' catalogue, stanford_hydra_dataset_converted_externally_to_rlds.
+"""
+
+import numpy as np
+
+from octoverse.data import gripper
+from octoverse.data.oxe.declare import CONVERTED_WORDS, oxe
+from octoverse.data.standard import Standard, Taken
+
+STATE = "steps/observation/state"
+
+
+def tool(state: np.ndarray) -> np.ndarray:
+    """Position, Euler angles and opening."""
+    opening = gripper.of_franka_width(state[:, 24:25])
+    return np.concatenate([state[:, :3], state[:, 7:10], opening], axis=1)
+
+
+STANDARD = Standard(
+    embodiment="franka_10hz",
+    observation={
+        "primary": Taken(feature="steps/observation/image"),
+        "wrist": Taken(feature="steps/observation/wrist_image"),
+        "tool": Taken(feature=STATE, convert=tool),
+        "joints": Taken(feature=STATE, start=10, stop=17),
+    },
+    action={
+        "arm": Taken(feature="steps/action", stop=6),
+        "gripper": Taken(feature="steps/action", start=6, convert=gripper.opposite),
+    },
+    instruction=CONVERTED_WORDS,
+)
+
+DATA = oxe(
+    "stanford_hydra_dataset_converted_externally_to_rlds",
+    STANDARD,
+    about="HYDRA: a Franka in long kitchen tasks, teleoperated, Stanford",
+)

@@ -1,0 +1,41 @@
+from collections.abc import Callable
+
+import numpy as np
+
+from octoverse.episode import Episode
+
+FEATURES = {
+    "steps/action": ("float32", (7,)),
+    "steps/observation/image": ("jpeg", (128, 128, 3)),
+    "steps/observation/state": ("float32", (8,)),
+    "steps/observation/state_ee": ("float32", (16,)),
+    "steps/observation/state_gripper": ("float32", (1,)),
+    "steps/observation/state_joint": ("float32", (7,)),
+    "steps/observation/wrist_image": ("jpeg", (128, 128, 3)),
+}
+
+
+def test_sailor_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
+    joints = [0.2, 0, 0, -2.4, 0, 2.5, 1.5]
+    # Column by column: the tool looks down, at (0.45, 0.1, 0.17).
+    pose = [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0.45, 0.1, 0.17, 1]
+    episode = recorded(
+        "austin_sailor_dataset_converted_externally_to_rlds",
+        "elsewhere",
+        FEATURES,
+        {
+            "steps/action": [[0.5, 0, -1, 0, 0, 0.375, grip] for grip in (-1, 1, 1)],
+            "steps/observation/state_ee": [pose] * 3,
+            "steps/observation/state_joint": [joints] * 3,
+            "steps/observation/state_gripper": [[0.08], [0.06], [0]],
+            "steps/language_instruction": ["place the bread in the pan"] * 3,
+        },
+    )
+    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert episode.observation["instruction"] == ["place the bread in the pan"] * 3
+    tool = np.asarray(episode.observation["tool"])
+    assert np.allclose(tool[0], [0.45, 0.1, 0.17, np.pi, 0, 0, 1], atol=1e-6)
+    assert np.allclose(tool[:, 6], [1, 0.75, 0])
+    assert np.allclose(episode.observation["joints"], joints)
+    assert np.allclose(episode.action["arm"], [0.025, 0, -0.05, 0, 0, 0.375], atol=1e-6)
+    assert episode.action["gripper"].ravel().tolist() == [1, 0, 0]
