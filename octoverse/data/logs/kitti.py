@@ -1,8 +1,9 @@
 """Read KITTI raw: two colour cameras and an OXTS inertial navigation unit on a VW Passat, 10 Hz.
 
 Image_02 is the camera `front`, image_03 its partner to the right, `front_right`; both are
-rectified. A drive has as many frames as it has files: the stamps of files that are not there are
-left out, and a file without a stamp is an error.
+rectified. Other agents are read from tracklet_labels.xml where it lies in the drive. A drive has as
+many frames as it has files: the stamps of files that are not there are left out, and a file without
+a stamp is an error.
 
 Positions are those of the development kit (a Mercator projection scaled to the first latitude),
 moved from the OXTS unit to the rear axle. Speed is the unit's forward velocity, moved likewise.
@@ -25,6 +26,7 @@ import numpy as np
 from octoverse import rotation
 from octoverse.data.logs.drive import CameraLog, Drive, EgoMotion, Signal
 from octoverse.data.logs.files import fingerprint_of, image_files
+from octoverse.data.logs.kitti_tracklets import read_tracklets
 from octoverse.episode import Calibration
 from octoverse.errors import BadData
 
@@ -59,13 +61,16 @@ class KittiReader:
         rows = np.stack([_line(file) for file in files])
         turned = rotation.from_roll_pitch_yaw(*rows[:, [_ROLL, _PITCH, _YAW]].T)
         speed = rows[:, _FORWARD] - rows[:, _TURN] * REAR_AXLE[1]
+        places = mercator(rows) + turned @ np.array(REAR_AXLE)
+        ego = EgoMotion(times_ns=times, positions=places, rotations=turned)
+        tracklets, agents = folder / "tracklet_labels.xml", None
+        if tracklets.exists():
+            frames = np.array([int(file.stem) for file in files])
+            agents = read_tracklets(tracklets, ego, frames, _lidar(folder))
         return Drive(
             key=key,
-            ego=EgoMotion(
-                times_ns=times,
-                positions=mercator(rows) + turned @ np.array(REAR_AXLE),
-                rotations=turned,
-            ),
+            ego=ego,
+            agents=agents,
             speed=Signal(times_ns=times, values=speed[:, None]),
             cameras=self._cameras(folder),
         )
@@ -74,6 +79,7 @@ class KittiReader:
         """Hash of the numbers and stamps, and of the images' names and sizes."""
         drives = self._drives.values()
         numbers = {path for drive in drives for path in drive.rglob("*.txt")}
+        numbers |= {path for drive in drives for path in drive.glob("tracklet_labels.xml")}
         numbers |= {path for drive in drives for path in _calibrations(drive) if path.is_file()}
         images = sorted(path for drive in drives for path in drive.rglob("*.png"))
         told = (
@@ -121,7 +127,7 @@ def calibration(drive: Path, camera: str) -> Calibration:
     Raises:
         BadData: if a calibration file is missing or damaged.
     """
-    cameras, lidar, unit = (_calibration_file(path) for path in _calibrations(drive))
+    cameras, lidar = (_calibration_file(path) for path in _calibrations(drive)[:2])
     where = drive.parent / "calib_cam_to_cam.txt"
     projection = _matrix(cameras, f"P_rect_{camera}", (3, 4), where)
     lens = projection[:, :3]
@@ -129,12 +135,17 @@ def calibration(drive: Path, camera: str) -> Calibration:
     beside = rotation.rigid(np.eye(3), np.linalg.solve(lens, projection[:, 3]))
     rectified = rotation.rigid(_matrix(cameras, "R_rect_00", (3, 3), where), np.zeros(3))
     from_lidar = _rigid(lidar, drive.parent / "calib_velo_to_cam.txt")
-    from_unit = _rigid(unit, drive.parent / "calib_imu_to_velo.txt")
-    to_unit = np.linalg.inv(beside @ rectified @ from_lidar @ from_unit)
-    to_axle = rotation.rigid(np.eye(3), -np.array(REAR_AXLE)) @ to_unit
+    to_axle = _lidar(drive) @ np.linalg.inv(beside @ rectified @ from_lidar)
     return Calibration(
         intrinsics=tuple(map(float, lens.ravel())), extrinsics=tuple(map(float, to_axle.ravel()))
     )
+
+
+def _lidar(drive: Path) -> np.ndarray:
+    """From the laser's frame to the rear axle's, (4, 4)."""
+    path = drive.parent / "calib_imu_to_velo.txt"
+    from_unit = _rigid(_calibration_file(path), path)
+    return rotation.rigid(np.eye(3), -np.array(REAR_AXLE)) @ np.linalg.inv(from_unit)
 
 
 def _calibrations(drive: Path) -> Sequence[Path]:

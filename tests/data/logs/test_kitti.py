@@ -94,6 +94,19 @@ def test_cameras_stand_where_the_drawing_has_them(kitti: Path) -> None:
     assert cameras["front"].calibration.intrinsics == (700, 0, 600, 0, 700, 170, 0, 0, 1)
 
 
+def test_other_agents_are_read_where_they_are_labelled(kitti: Path) -> None:
+    assert drive(kitti).agents is None
+    (kitti / f"2011_09_26/{KEY}/tracklet_labels.xml").write_text(
+        "<a><tracklets><item><objectType>Tram</objectType><h>3</h><w>2</w><l>20</l>"
+        "<first_frame>7</first_frame><poses><item><tx>30</tx><ty>0</ty><tz>-1.7</tz><rz>0</rz>"
+        "</item></poses></item></tracklets></a>"
+    )
+    source = DriveSource(reader=KittiReader(folder=kitti), label="kitti")
+    tracks = source.episode(0).tracks
+    assert tracks is not None and tracks.kind.tolist() == ["Tram"] and tracks.step.tolist() == [7]
+    np.testing.assert_allclose(tracks.pose[0], [30.76, 0, 0], atol=1e-3)
+
+
 def test_missing_cameras_are_absent(kitti: Path) -> None:
     for name in ("image_02", "image_03"):
         (kitti / f"2011_09_26/{KEY}/{name}").rename(kitti / name)
