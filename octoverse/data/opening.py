@@ -3,6 +3,7 @@
 import glob
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from octoverse import registry
@@ -17,7 +18,7 @@ class Format:
 
     name: str
     sign: str
-    """A file that a folder of this kind holds; may have wildcards."""
+    """A file or folder that a folder of this kind holds; may have wildcards."""
     open: Callable[[str, str], Source]
     """From the folder (a path, or any address that fsspec opens) and a split to a source; the
     split is empty where none is asked for."""
@@ -123,6 +124,10 @@ def _donkeycar(folder: str, split: str) -> Source:
     return DonkeycarSource(folder=Path(folder), split=split or "all")  # type: ignore[arg-type]
 
 
+def _as_declared(name: str, folder: str, split: str) -> Source:
+    return _declared(name).open_split(folder, split or "all")
+
+
 DESCRIPTION = "meta/octoverse.json"
 """Says what a recording means; a folder that has it needs no declaration."""
 
@@ -130,4 +135,14 @@ FORMATS: tuple[Format, ...] = (
     Format(name="LeRobot", sign="meta/info.json", open=_lerobot),
     Format(name="RLDS", sign="dataset_info.json", open=_rlds),
     Format(name="donkeycar", sign="manifest.json", open=_donkeycar),
+    *(
+        Format(name=name, sign=sign, open=partial(_as_declared, name))
+        for name, sign in (
+            ("comma2k19", "*/*/global_pose"),
+            ("comma2k19", "*/*/*/global_pose"),
+            ("kitti-raw", "*/*/oxts"),
+            ("udacity", "driving_log.csv"),
+            ("sullychen", "data.txt"),
+        )
+    ),
 )

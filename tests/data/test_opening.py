@@ -116,3 +116,22 @@ def test_a_folder_of_no_known_kind_lists_what_was_looked_for(drives: Path) -> No
     )
     with pytest.raises(BadData, match=words):
         open_source(drives)
+
+
+@pytest.mark.parametrize(
+    ("sign", "name"),
+    [
+        ("b0c9|2018/40/global_pose/frame_times", "comma2k19"),
+        ("Chunk_1/b0c9|2018/40/global_pose/frame_times", "comma2k19"),
+        ("2011_09_26/2011_09_26_drive_0002_sync/oxts/timestamps.txt", "kitti-raw"),
+        ("driving_log.csv", "udacity"),
+        ("data.txt", "sullychen"),
+    ],
+)
+def test_driving_logs_are_known_by_their_files(tmp_path: Path, sign: str, name: str) -> None:
+    (tmp_path / sign).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / sign).touch()
+    found = format_of(tmp_path)
+    assert found.name == name
+    assert open_source(tmp_path).name == f"{name}/all"
+    assert open_source(tmp_path, split="val").name == f"{name}/val"

@@ -104,7 +104,7 @@ class Join:
                 return self._measured(stream.names)
             case EgoHistory() if self.drive.ego is not None:
                 back = np.arange(1 - stream.steps, 1) / stream.hz
-                poses, real = self._poses(back)
+                poses, real = self.relative_poses(back)
                 whole: np.ndarray = np.all(real, axis=1)
                 return (poses * whole[:, None, None]).astype(np.float32), whole
             case Command() if self.drive.command is not None:
@@ -118,7 +118,7 @@ class Join:
     def _group(self, group: ActionGroup) -> _Joined | None:
         match group:
             case Waypoints() if self.drive.ego is not None:
-                poses, real = self._poses(np.arange(1, group.steps + 1) / group.hz)
+                poses, real = self.relative_poses(np.arange(1, group.steps + 1) / group.hz)
                 return (poses * real[..., None]).astype(np.float32), real
             case AccelerationCurvature() if self.drive.ego is not None:
                 return self._controls(group)
@@ -180,7 +180,7 @@ class Join:
     def _here(self) -> np.ndarray:
         return poses_at(self._ego, self.at_ns)
 
-    def _poses(self, offsets: np.ndarray) -> _Joined:
+    def relative_poses(self, offsets: np.ndarray) -> _Joined:
         """Poses (t, n, 3) at so many seconds from each step, in its frame; real (t, n)."""
         at = self.at_ns[:, None] + nanoseconds(offsets)
         first, last = self.stretch.known_ns
@@ -189,7 +189,7 @@ class Join:
 
     @cached_property
     def _fitted_speed(self) -> tuple[np.ndarray, np.ndarray]:
-        poses, real = self._poses(_PAST)
+        poses, real = self.relative_poses(_PAST)
         count, found = real.sum(axis=1), np.zeros(len(real))
         for many in np.unique(count[count >= _FEWEST]):
             rows = count == many
@@ -197,7 +197,7 @@ class Join:
         return found, count >= _FEWEST
 
     def _controls(self, group: AccelerationCurvature) -> _Joined:
-        poses, real = self._poses(np.arange(1, group.steps + 1) / group.hz)
+        poses, real = self.relative_poses(np.arange(1, group.steps + 1) / group.hz)
         speed, moving = self._fitted_speed
         count = np.where(moving, real.sum(axis=1), 0)
         found = np.zeros((*real.shape, 2))

@@ -9,6 +9,14 @@ import pytest
 from octoverse import motion, rotation
 from octoverse.data.dataset import open_data
 from octoverse.data.logs.comma2k19 import CAMERA, Comma2k19Reader, mounting
+from octoverse.data.logs.join import Join, Stretch
+from octoverse.embodiment import (
+    AccelerationCurvature,
+    Embodiment,
+    SafeStop,
+    State,
+    Waypoints,
+)
 from octoverse.errors import BadData
 
 ROUTE = "b0c9|2018-08-02--08-34-47"
@@ -188,3 +196,42 @@ def test_train_and_val_of_the_example_do_not_touch(real_data: Callable[[str], Pa
     gap = val.episode(0).times_ns[0] - train.episode(0).times_ns[-1]
     assert gap == 6_500_000_000
     assert train.name == "comma2k19-example/train"
+
+
+def test_controls_fitted_to_the_example_drive_its_way(real_data: Callable[[str], Path]) -> None:
+    reader = Comma2k19Reader(folder=real_data("comma2k19-example"))
+    (key,) = reader.keys()
+    drive = reader.drive(key)
+    assert drive.ego is not None
+    times = drive.ego.times_ns
+    stretch = Stretch(
+        drive=key,
+        key=key,
+        start_ns=int(times[0]),
+        steps=600,
+        known_ns=(int(times[0]), int(times[-1])),
+    )
+    body = Embodiment(
+        name="controlled_car",
+        control_hz=10.0,
+        observation={
+            "speed": State(names=("speed",), units=("m/s",), low=(-20.0,), high=(80.0,)),
+        },
+        action={
+            "controls": AccelerationCurvature(steps=64, hz=10.0),
+            "path": Waypoints(steps=64, hz=10.0),
+        },
+        safe_stop=SafeStop(kind="brake"),
+    )
+    join = Join(drive=drive, body=body, stretch=stretch, tolerance=0.06, longest_gap=0.5)
+    episode = join.episode("made")
+    action, valid = episode.action, episode.action_valid
+    whole = valid["controls"].all(axis=1) & (np.arange(600) >= 15)
+    assert whole.sum() > 500 and not (valid["controls"] & ~valid["path"]).any()
+    history = np.asarray(join.relative_poses(np.arange(-15, 1) / 10)[0])[whole]
+    controls = action["controls"][whole]
+    again, _ = motion.roll_out(
+        motion.fit_speed(history, 0.1), controls[..., 0], controls[..., 1], 0.1
+    )
+    away = motion.average_displacement(again, action["path"][whole], 10.0, 6.4)
+    assert away.mean() < 0.06 and away.max() < 0.15
