@@ -35,7 +35,7 @@ def frame(recording: Recording) -> Iterator[Finding]:
                 "explained in the base frame": round(base, 3),
                 "explained in the tool's frame": round(tool, 3),
                 "difference needed": _APART,
-                "standard errors apart": round(certain, 1),
+                "standard errors apart": round(float(certain), 1),
                 "needed": _CERTAIN,
                 "steps": rows,
             }
@@ -105,7 +105,7 @@ def _explained(tied: Tied, steps: int) -> tuple[float, float, float, int]:
     return (
         float(1 - left_base.sum() / total),
         float(1 - left_tool.sum() / total),
-        abs(float(gap.mean())) / error,
+        float(abs(gap.mean()) / error),
         len(gap),
     )
 

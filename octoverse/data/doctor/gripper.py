@@ -7,6 +7,7 @@ import numpy as np
 from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.looking import Recording, series
 from octoverse.data.doctor.pairs import Tied, tied_groups
+from octoverse.data.standard import Standard
 from octoverse.embodiment import Gripper
 
 EVENTS = 5
@@ -38,6 +39,7 @@ def gripper(recording: Recording) -> Iterator[Finding]:
                 cure="Look at images where the command changes.",
             )
         yield from _mirrored(recording, group)
+        yield from _turned(recording, group)
 
 
 def _against_state(recording: Recording, tied: Tied, i: int) -> Finding:
@@ -138,4 +140,24 @@ def _mirrored(recording: Recording, group: str) -> Iterator[Finding]:
             "begin with something in the hand, or 0 is open.",
             evidence={"begin by opening": opens, "episodes": len(first), "share needed": 0.9},
             cure="Look at the first images; if the hand is open in them, convert (1 - value).",
+        )
+
+
+def _turned(recording: Recording, group: str) -> Iterator[Finding]:
+    """Say so where the declaration turns the data's own convention round."""
+    standard = getattr(recording.source, "standard", None)
+    taken = standard.action.get(group) if isinstance(standard, Standard) else None
+    if taken is None or taken.convert is None or len(taken.names) > 1:
+        return
+    if taken.stop is None or taken.stop - taken.start != 1:
+        return
+    made = taken.convert(np.array([[0.0], [1.0]]))
+    ends = made[0] if isinstance(made, tuple) else made
+    if ends[0, 0] > ends[1, 0]:
+        yield Finding(
+            check="gripper",
+            severity="information",
+            where=group,
+            message=f"In the data ({taken.names[0]}[{taken.start}]) 0 is open, by their "
+            "declaration; it is turned round where it enters, so that here 1 is open.",
         )

@@ -12,6 +12,10 @@ _OUTLIER = 10.0
 """Times the 95 % quantile of the steps that move at all: about twenty standard deviations."""
 _WIDE = 0.25
 """And at least this share of the number's own 1 to 99 % spread, so that rest does not count."""
+_SEEN = 0.01
+"""And of its declared width, so that the last digit of a joint that rests does not count."""
+_ALONE = 3.0
+"""And so many times the steps beside it, unless it comes back at once: fast motion is no jump."""
 _WRAP = 0.5
 """A step within so many radians of a full turn is an angle that wraps."""
 _STEPS = 50
@@ -30,10 +34,13 @@ def jumps(recording: Recording) -> Iterator[Finding]:
             # A hand may open or close within one step.
             if "opening" not in label:
                 numbers = [(key, v[:, i]) for key, v in present]
-                yield from _of_number(f"{name}.{label}", spec.units[i], numbers)
+                width = spec.high[i] - spec.low[i]
+                yield from _of_number(f"{name}.{label}", spec.units[i], _SEEN * width, numbers)
 
 
-def _of_number(where: str, unit: str, numbers: list[tuple[str, np.ndarray]]) -> Iterator[Finding]:
+def _of_number(
+    where: str, unit: str, least: float, numbers: list[tuple[str, np.ndarray]]
+) -> Iterator[Finding]:
     steps = [(key, np.diff(v)) for key, v in numbers]
     every = np.concatenate([step for _, step in steps])
     every = every[np.isfinite(every)]
@@ -56,8 +63,13 @@ def _of_number(where: str, unit: str, numbers: list[tuple[str, np.ndarray]]) -> 
         return
     level = np.concatenate([v for _, v in numbers])
     low, high = np.nanquantile(level, [0.01, 0.99])
-    bound = max(_OUTLIER * float(np.quantile(moving, 0.95)), _WIDE * float(high - low))
-    found = [(key, int(t)) for key, step in steps for t in np.flatnonzero(np.abs(step) > bound)]
+    bound = max(_OUTLIER * float(np.quantile(moving, 0.95)), _WIDE * float(high - low), least)
+    found = [
+        (key, int(t))
+        for key, step in steps
+        for t in np.flatnonzero(np.abs(step) > bound)
+        if _alone(step, int(t))
+    ]
     if not found:
         return
     by_key = dict(numbers)
@@ -81,6 +93,13 @@ def _of_number(where: str, unit: str, numbers: list[tuple[str, np.ndarray]]) -> 
         },
         cure="Mask those steps, or cut the episode there.",
     )
+
+
+def _alone(steps: np.ndarray, t: int) -> bool:
+    """Whether one step stands out from those beside it; a step back counts as none."""
+    beside = np.concatenate([steps[max(t - 1, 0) : t], steps[t + 1 : t + 2]])
+    same_way = np.abs(beside[np.sign(beside) == np.sign(steps[t])])
+    return bool(_ALONE * same_way.max(initial=0) < abs(steps[t]))
 
 
 def _returns(values: np.ndarray, t: int, bound: float) -> bool:

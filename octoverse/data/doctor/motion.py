@@ -13,6 +13,8 @@ _DRIVING = 1.0
 """Metres a second from which on ratios mean something."""
 _TURNING = 0.02
 """Radians a second of turning needed in the middle of what is compared."""
+_ASIDE = 0.1
+"""Radians; cars slip by a few hundredths, and cameras are mounted to a few more."""
 _SUSPICION, _FAULT = 1.15, 1.5
 """Speeds that differ by more than this factor; odometers are off by a few per cent."""
 _UNITS = {
@@ -43,6 +45,7 @@ def motion(recording: Recording) -> Iterator[Finding]:
             yield from _same_speed(speed, told, name, found, known)
     yield from _same_speed(path, future[:, 0], history, past[:, 0], np.isfinite(past[:, 0]))
     yield from _same_turn(history, past[:, 1], path, future[:, 1])
+    yield from _along(path, recording)
     yield from _own_turn(path, future[:, 2], future[:, 1])
     yield from _own_turn(history, past[:, 2], past[:, 1])
 
@@ -163,6 +166,39 @@ def _same_turn(first: str, before: np.ndarray, second: str, after: np.ndarray) -
             evidence={"same way": round(same, 3), "steps": int(both.sum()), "bound": 0.2},
             cure="Left is positive, y and heading alike.",
         )
+
+
+def _along(path: str, recording: Recording) -> Iterator[Finding]:
+    """A vehicle goes where its x points; a frame that is turned shows as going sideways."""
+    found = []
+    for episode in recording.episodes:
+        rows = series(episode, "action", path)
+        if rows is not None:
+            found.append(rows[:, 0, :2])
+    first = np.concatenate(found) if found else np.zeros((0, 2))
+    spec = recording.body.action[path]
+    assert isinstance(spec, Waypoints)
+    driving = np.hypot(first[:, 0], first[:, 1]) * spec.hz > 2 * _DRIVING
+    if driving.sum() < _ROWS:
+        return
+    aside = float(np.median(np.arctan2(first[driving, 1], np.abs(first[driving, 0]))))
+    evidence: dict[str, float | int | str] = {
+        "aside [rad]": round(aside, 4),
+        "bound [rad]": _ASIDE,
+        "steps": int(driving.sum()),
+    }
+    right = abs(aside) < _ASIDE
+    yield Finding(
+        check="motion",
+        severity="information" if right else "fault",
+        where=path,
+        message=f"It drives along its x, within {abs(np.degrees(aside)):.1f} degrees."
+        if right
+        else f"It drives {abs(np.degrees(aside)):.0f} degrees aside of its x: the frame is turned, "
+        "such as that of a camera or of the earth.",
+        evidence=evidence,
+        cure="" if right else "Bring poses into the rear-axle frame where they enter.",
+    )
 
 
 def _own_turn(name: str, bend: np.ndarray, turn: np.ndarray) -> Iterator[Finding]:

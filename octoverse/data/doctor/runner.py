@@ -1,6 +1,7 @@
 """Examine a data set: look at it, run every check, gather what they say."""
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 
 from octoverse.data.doctor.axes import axes
 from octoverse.data.doctor.cameras import cameras
@@ -20,7 +21,8 @@ from octoverse.data.doctor.scale import scale
 from octoverse.data.doctor.words import words
 from octoverse.data.source import Source
 
-CHECKS: tuple[Callable[[Recording], Iterable[Finding]], ...] = (
+Check = Callable[[Recording], Iterable[Finding]]
+CHECKS: tuple[Check, ...] = (
     coverage,
     limits,
     scale,
@@ -35,6 +37,13 @@ CHECKS: tuple[Callable[[Recording], Iterable[Finding]], ...] = (
     cameras,
     words,
 )
+_FORMATS = {
+    "octoverse.data.lerobot.source": ("lerobot",),
+    "octoverse.data.rlds.source": ("rlds",),
+    "octoverse.data.logs.donkeycar": ("donkeycar",),
+    "octoverse.data.logs.source": ("drives", "kitti", "comma2k19"),
+}
+"""Where a source's class lives, and the modules in formats/ that know its files."""
 
 
 def examine(
@@ -56,8 +65,9 @@ def examine(
     """
     recording = look_at(source, look, tell)
     found = list(recording.damaged)
-    for done, check in enumerate(CHECKS):
-        tell(f"checking {check.__name__}", done, len(CHECKS))
+    checks = {check.__name__: check for check in CHECKS} | _of_format(source)
+    for done, (name, check) in enumerate(checks.items()):
+        tell(f"checking {name}", done, len(checks))
         found += check(recording)
     if not recording.damaged:
         most = None if look.everything else EPISODES
@@ -69,6 +79,12 @@ def examine(
         name=source.name,
         embodiment=recording.body.name,
         looked=recording.looked,
-        checks=(*(check.__name__ for check in CHECKS), "copies"),
+        checks=(*checks, "copies"),
         findings=tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
     )
+
+
+def _of_format(source: Source) -> dict[str, Check]:
+    """The checks that know the files of a source; imported only where it is one of theirs."""
+    names = _FORMATS.get(type(source).__module__, ())
+    return {name: import_module(f"octoverse.data.doctor.formats.{name}").examine for name in names}

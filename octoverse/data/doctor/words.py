@@ -24,7 +24,6 @@ _EMPTY = {
     "test",
     "task",
 }
-"""Words that stand where an instruction should, and say nothing."""
 
 
 def words(recording: Recording) -> Iterator[Finding]:
@@ -32,6 +31,11 @@ def words(recording: Recording) -> Iterator[Finding]:
     for name, spec in recording.body.observation.items():
         if isinstance(spec, Instruction):
             yield from _of_stream(recording, name)
+
+
+def is_hollow(text: str) -> bool:
+    """Whether words stand where an instruction should, and say nothing."""
+    return text.strip().lower().strip(".") in _EMPTY
 
 
 def _of_stream(recording: Recording, name: str) -> Iterator[Finding]:
@@ -58,7 +62,7 @@ def _of_stream(recording: Recording, name: str) -> Iterator[Finding]:
             evidence={"without words": without, "steps": total},
             cure="Label them, or train with goals or without words on these.",
         )
-    hollow = {text for text in said if text.strip().lower().strip(".") in _EMPTY}
+    hollow = {text for text in said if is_hollow(text)}
     if hollow:
         yield Finding(
             check="words",

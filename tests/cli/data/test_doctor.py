@@ -93,5 +93,5 @@ def test_the_splits_of_a_declared_data_set_are_held_against_each_other(
     real_data: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = real_data("bridge-octo-debug")  # type: ignore[operator]
-    assert run(["data", "doctor", "oxe/bridge_dataset", "--root", str(folder)]) == 0
+    assert run(["data", "doctor", "oxe/bridge_dataset", "--root", str(folder)]) == 1
     assert "None of 15 episodes here is among 5 of" in " ".join(capsys.readouterr().out.split())

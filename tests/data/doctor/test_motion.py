@@ -57,7 +57,22 @@ def test_a_path_that_goes_backward_is_a_fault(make: Fixture, told: Fixture) -> N
 
 def test_one_unit_is_confirmed(make: Fixture, told: Fixture) -> None:
     found = [f for f in told(make("road_car"), "information") if f.check == "motion"]
-    assert len(found) == 3 and all("one unit" in f.message for f in found)
+    assert sum("one unit" in f.message for f in found) == 3
+
+
+def test_a_path_seen_from_a_turned_frame_is_a_fault(make: Fixture, told: Fixture) -> None:
+    def turn(episode: Episode) -> Episode:
+        path = episode.action["path"].copy()
+        path[..., 0], path[..., 1] = path[..., 1].copy(), -path[..., 0].copy()
+        return replace(episode, action={"path": path})
+
+    found = told(make("road_car", change=turn))
+    assert any("It drives 90 degrees aside of its x" in f.message for f in found)
+
+
+def test_driving_along_x_is_confirmed(make: Fixture, told: Fixture) -> None:
+    found = told(make("road_car"), "information")
+    assert any("It drives along its x, within 0.1 degrees" in f.message for f in found)
 
 
 def test_a_car_that_stands_tells_no_unit(make: Fixture, told: Fixture) -> None:

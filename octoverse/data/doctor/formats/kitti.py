@@ -1,0 +1,28 @@
+"""The time stamps of KITTI raw, held against the files that they are of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from octoverse.data.doctor.finding import Finding
+from octoverse.data.doctor.looking import Recording
+
+
+def examine(recording: Recording) -> Iterator[Finding]:
+    """Count stamps and files of every sensor."""
+    source = recording.source
+    folder = getattr(getattr(source, "reader", None), "folder", None)
+    if folder is None:
+        return
+    for stamps in sorted(Path(str(folder)).glob("**/*_sync/*/timestamps.txt")):
+        lines = sum(bool(line.strip()) for line in stamps.read_text().splitlines())
+        files = sum(1 for path in (stamps.parent / "data").iterdir() if path.is_file())
+        if lines != files:
+            yield Finding(
+                check="kitti",
+                severity="fault",
+                where=str(stamps.relative_to(Path(str(folder)))),
+                message=f"It has {lines} stamps for {files} files: the log was cut to its first "
+                "frames.",
+                evidence={"stamps": lines, "files": files},
+                cure="Fetch the other frames, or cut the stamps; files go by their number.",
+            )
