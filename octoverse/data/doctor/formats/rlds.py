@@ -139,6 +139,7 @@ def _unused(
             check="rlds",
             severity="information",
             where="",
-            message=f"The declaration leaves {len(left)} features unused: {', '.join(sorted(left))}.",
+            message=f"The declaration leaves {len(left)} features unused: "
+            f"{', '.join(sorted(left))}.",
             evidence={"unused": len(left), "features": len(facts.features)},
         )
