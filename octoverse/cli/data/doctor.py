@@ -57,12 +57,13 @@ def doctor(
 
 
 def _other_splits(what: str, split: str) -> list[str]:
-    """The splits that a declared data set has beside the one that is examined."""
+    """The splits that a declared data set has beside the one that is examined, not "all"."""
     named = what in registry.names("dataset")
     declared: DataSet | None = registry.load("dataset", what) if named else declared_at(what)
     if declared is None:
         return []
-    return [other for other in declared.splits if other != (split or declared.splits[0])]
+    mine = split or declared.splits[0]
+    return [other for other in declared.splits if "all" not in (mine, other) and other != mine]
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def _lengths(recording: Recording) -> Iterator[Finding]:
             "steps.",
             evidence={"short": short, "shortest": int(lengths.min()), "chunk": CHUNK},
         )
-    if len(lengths) >= _EPISODES and lengths.min() == lengths.max():
+    if len(lengths) >= _EPISODES and 1 < lengths.min() == lengths.max():
         yield Finding(
             check="coverage",
             severity="suspicion",

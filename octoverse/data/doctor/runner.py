@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
+from msgspec.structs import replace
+
 from octoverse.data.doctor.axes import axes
 from octoverse.data.doctor.cameras import cameras
 from octoverse.data.doctor.clock import clock
@@ -80,8 +82,19 @@ def examine(
         embodiment=recording.body.name,
         looked=recording.looked,
         checks=(*checks, "copies"),
-        findings=tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))),
+        findings=_ordered(found),
     )
+
+
+def _ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The gravest first; what is said of several in the same words is said once."""
+    merged: dict[tuple[str, ...], Finding] = {}
+    for one in found:
+        key = (one.check, one.severity, one.message)
+        known = merged.get(key)
+        where = one.where if known is None else f"{known.where}, {one.where}"
+        merged[key] = replace(known or one, where=where)
+    return tuple(sorted(merged.values(), key=lambda one: SEVERITIES.index(one.severity)))
 
 
 def _of_format(source: Source) -> dict[str, Check]:

@@ -108,3 +108,64 @@ def test_comma_lacks_its_video_and_its_frames_are_right(report: Callable[..., Fi
     assert motion.count("one unit") == 3
     assert "None of 1 episodes here is among 1" in said(found, "copies", "information")
     assert "It comes at 20 Hz, evenly" in said(found, "drives", "information")
+
+
+def test_the_tub_has_the_times_of_its_conversion(report: Callable[..., Findings]) -> None:
+    found = report("donkeycar-tub", against="val")
+    assert grave(found) == [("donkeycar", "fault", "_timestamp_ms")]
+    assert "stamped 0.003 s apart" in said(found, "donkeycar", "fault")
+    assert "Whether positive steering is left" in said(found, "units", "cannot be told")
+    assert "None of 1 episodes here is among 1" in said(found, "copies", "information")
+
+
+def test_kitti_has_more_stamps_than_frames_and_lasts_a_second(
+    report: Callable[..., Findings],
+) -> None:
+    found = report("kitti-raw-drive-0002", "all")
+    assert grave(found) == [
+        ("coverage", "suspicion", "ego_history"),
+        ("coverage", "suspicion", "path"),
+        ("kitti", "fault", "2011_09_26/2011_09_26_drive_0002_sync/image_02/timestamps.txt"),
+    ]
+    assert "77 stamps for 10 files, and so it is with 3 sensors" in said(found, "kitti", "fault")
+    assert "0.9 of 6.4 s" in said(found, "coverage", "suspicion")
+
+
+def test_sullychen_has_no_times_of_its_own(report: Callable[..., Findings]) -> None:
+    found = report("sullychen-100", "all")
+    assert grave(found) == []
+    assert "times are nominal" in said(found, "drives", "cannot be told")
+    assert "cannot be told from the data" in said(found, "units", "cannot be told")
+
+
+def test_argoverse_2_has_poses_of_several_clocks_and_no_images(
+    report: Callable[..., Findings],
+) -> None:
+    found = report("av2-sensor-log", "all")
+    assert grave(found) == [
+        ("coverage", "suspicion", "front"),
+        ("drives", "suspicion", "ego motion"),
+    ]
+    assert "it comes at 197 Hz, with steps from 1e-09" in said(found, "drives", "suspicion")
+    assert "It drives along its x" in said(found, "motion", "information")
+
+
+@pytest.mark.parametrize("name", ["av2-forecasting", "lyft-l5-scene"])
+def test_logs_without_images_lack_nothing_else(report: Callable[..., Findings], name: str) -> None:
+    found = report(name, "all")
+    assert grave(found) == [("coverage", "suspicion", "front")]
+    motion = said(found, "motion", "information")
+    assert "It drives along its x" in motion and "one unit" in motion
+
+
+def test_drivelm_has_single_moments_and_no_actions(report: Callable[..., Findings]) -> None:
+    found = report("drivelm-nuscenes-sample")
+    cameras = "camera front, camera cross_left, camera cross_right, camera rear"
+    assert grave(found) == [
+        ("coverage", "fault", "path"),
+        ("coverage", "suspicion", ""),
+        ("coverage", "suspicion", "ego_history, speed"),
+        ("drives", "suspicion", f"{cameras}, camera side_left, camera side_right"),
+    ]
+    assert "absent throughout" in said(found, "coverage", "fault")
+    assert "every sample stands alone" in said(found, "drives", "suspicion")

@@ -4,7 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from octoverse.data.doctor.finding import Finding
+
 Fixture = Callable[..., Any]
+
+
+def named(findings: list[Finding]) -> int:
+    """How many numbers they are about."""
+    return sum(len(finding.where.split(", ")) for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +32,7 @@ def test_deltas_in_another_unit_are_faults(
 
     found = told(make("widowx", change=changed("action", "arm", scaled)))
     units = [f for f in found if f.check == "units"]
-    assert len(units) == len(range(*columns.indices(6)))
+    assert named(units) == len(range(*columns.indices(6)))
     assert all(f.severity == "fault" and words in f.message for f in units)
     assert {f.check for f in found} <= {"units", "limits"}
 
@@ -40,9 +47,9 @@ def test_states_in_degrees_are_named_by_limits_and_by_the_action(
 
     found = told(make("widowx", change=changed("observation", "tool", degrees)))
     assert any("They look like degrees." in f.message for f in found if f.check == "limits")
-    units = [f.message for f in found if f.check == "units"]
-    assert len(units) == 3
-    assert all("the state is in degrees and the action in radians" in m for m in units)
+    units = [f for f in found if f.check == "units"]
+    assert named(units) == 3
+    assert all("the state is in degrees and the action in radians" in f.message for f in units)
 
 
 def test_joint_velocities_in_degrees_are_told_from_positions(
@@ -50,7 +57,8 @@ def test_joint_velocities_in_degrees_are_told_from_positions(
 ) -> None:
     degrees = changed("action", "arm", lambda values: values * 180 / np.pi)
     found = told(make("dobot_cr5", change=degrees))
-    assert sum(f.check == "units" and f.severity == "fault" for f in found) == 6
+    units = [f for f in found if f.check == "units"]
+    assert named(units) == 6 and all(f.severity == "fault" for f in units)
 
 
 def test_clean_units_are_confirmed(make: Fixture, told: Fixture) -> None:

@@ -12,6 +12,8 @@ from octoverse.data.logs.source import DriveSource
 
 _DRIVES = 20
 """Drives looked at."""
+_COINCIDE = 1e-3
+"""A bus may be late by much of a step; that two messages come so close together, it does not do."""
 _NOMINAL = 1e-6
 """A clock as even as this share of a step was made, not measured."""
 
@@ -51,13 +53,13 @@ def _told(name: str, steps: np.ndarray, longest_gap: float) -> Finding:
     cuts = int((steps > longest_gap).sum())
     evidence: dict[str, float | int | str] = {
         "median step [s]": round(median, 5),
-        "shortest [s]": round(float(steps.min()), 5),
+        "shortest [s]": float(steps.min()),
         "longest [s]": round(float(steps.max()), 5),
         "uneven share": round(uneven, 4),
         "steps beyond 1.5 medians": gaps,
         "samples": len(steps) + 1,
     }
-    rate = f"{1 / median:.3g} Hz" if median < 1 else f"one in {median:.3g} s"
+    rate = f"{1 / median:.3g} Hz" if median < 1 else f"one in {median:.2g} s"
     if float(np.ptp(steps)) < _NOMINAL * median:
         return Finding(
             check="drives",
@@ -66,6 +68,16 @@ def _told(name: str, steps: np.ndarray, longest_gap: float) -> Finding:
             message=f"Its clock is exactly even ({rate}): times are nominal, so that dropped "
             "frames and the true rate cannot be told from them.",
             evidence=evidence,
+        )
+    if median > longest_gap:
+        return Finding(
+            check="drives",
+            severity="suspicion",
+            where=name,
+            message=f"It comes at {rate} only: every sample stands alone, nothing is known in "
+            "between.",
+            evidence=evidence | {"bound [s]": longest_gap},
+            cure="Take the log's sweeps too, or judge single moments only.",
         )
     if cuts:
         return Finding(
@@ -76,6 +88,17 @@ def _told(name: str, steps: np.ndarray, longest_gap: float) -> Finding:
             f"s) at {rate}: nothing is known in between.",
             evidence=evidence | {"bound [s]": longest_gap},
             cure="Nothing is interpolated across them: episodes are cut there, or steps masked.",
+        )
+    if float(steps.min()) < _COINCIDE * median:
+        return Finding(
+            check="drives",
+            severity="suspicion",
+            where=name,
+            message=f"Its clock is irregular: it comes at {rate}, with steps from "
+            f"{steps.min():.2g} to {steps.max():.2g} s. Stamps that all but coincide are those of "
+            "several clocks in one.",
+            evidence=evidence | {"bound, in medians": _COINCIDE},
+            cure="Resample before taking differences of neighbours, as is done here.",
         )
     even = "evenly" if uneven < 0.01 else f"irregularly ({steps.min():.2g} to {steps.max():.2g} s)"
     return Finding(
