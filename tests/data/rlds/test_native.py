@@ -1,5 +1,6 @@
-import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,21 +123,23 @@ def test_a_checksum_is_compared_once(
     assert compared == [True, False, False]
 
 
-def test_records_travel_to_another_process(parts: tuple[Part, ...]) -> None:
+def test_records_and_images_travel_to_another_process(
+    parts: tuple[Part, ...], tmp_path: Path
+) -> None:
     records = Records.find(parts, "m", None)
     images = records.lazy(1, records.record(1, SPEC)["steps/image"])  # type: ignore[arg-type]
-    sent, read = pickle.dumps(images[0]), os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(read[1], pickle.dumps(images[0]))
-        os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(read[0], 1 << 16) == sent
-    for end in read:
-        os.close(end)
-    again = pickle.loads(pickle.dumps(records))
-    assert list(again.record(1, SPEC)["steps/image"]) == list(images)
-    assert len(pickle.dumps(records)) < 2000
+    assert len(pickle.dumps(records)) < 2000 and len(pickle.dumps(images)) < 1000
+    (tmp_path / "sent").write_bytes(pickle.dumps((records, images)))
+    script = (
+        "import pickle, sys\n"
+        "records, images = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "there = list(records.record(1, ('steps/image',))['steps/image'])\n"
+        "assert list(images) == there\n"
+        "sys.stdout.buffer.write(images[3])\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "sent")]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert (done.stdout, done.stderr) == (images[3], b"")
 
 
 def test_a_file_with_another_number_of_episodes_is_refused(parts: tuple[Part, ...]) -> None:
