@@ -10,6 +10,7 @@ decode 3,150 JPEG/s each (256 x 256, simplejpeg); they are scaled to what this m
 
 import argparse
 import gc
+import json
 import os
 import shutil
 import subprocess
@@ -53,23 +54,26 @@ SECONDS = 6.0
 
 def images(root: Path) -> str:
     """Images of Bridge, decoded, changed and delivered: two frames and a goal for each sample."""
-    source = RldsSource(folder=root / BRIDGE)
     spec = WindowSpec(frames=2, horizon=4, streams=("primary", "goal", "tool", "instruction"))
     ready = Preprocess(PreprocessConfig(height=256, width=256, augmentation=OCTO))
     lines = ["Bridge, window 2, chunk 4, goal image, 256 x 256, images/s:"]
     for augment, bar in ((True, "bar 1,500"), (False, "")):
-        with closing(
-            Mixture(
-                [Weighted(source=source)],
-                spec,
-                ready,
-                batch_size=64,
-                variation=Variation(goal="uniform"),
-                memory_bytes=2**30,
-                augment=augment,
-                workers=WORKERS,
-            )
-        ) as mixture:
+        # So many episodes that next to no picture is met again: each one is read and decoded.
+        with (
+            _folder() as folder,
+            closing(
+                Mixture(
+                    [Weighted(source=RldsSource(folder=_repeated(root / BRIDGE, folder, 20_000)))],
+                    spec,
+                    ready,
+                    batch_size=64,
+                    variation=Variation(goal="uniform"),
+                    memory_bytes=300_000_000,
+                    augment=augment,
+                    workers=WORKERS,
+                )
+            ) as mixture,
+        ):
             rate = 3 * 64 * _rate(mixture.next, warm=6)
         scaled = rate / _scale()
         octo, how = OCTO_IMAGES[augment], "with" if augment else "without"
@@ -82,24 +86,25 @@ def images(root: Path) -> str:
 
 def video(root: Path) -> str:
     """Random windows out of a LeRobot data set with 256 x 256 video."""
+    from octoverse.data.lerobot.format import VideoFormat
     from octoverse.data.lerobot.source import LeRobotSource
     from octoverse.data.lerobot.writer import LeRobotWriter
 
     body = registry.load("embodiment", "tabletop_arm")
     with _folder() as folder:
-        with LeRobotWriter(folder / "video", body, video=True) as writer:
+        with LeRobotWriter(folder / "video", body, VideoFormat()) as writer:
             for number in range(12):
                 writer.add(_moving(body.name, number, steps=100))
         spec = WindowSpec(frames=2, horizon=4, streams=("table", "tool", "instruction"))
         ready = Preprocess(PreprocessConfig(height=256, width=256))
-        # Nothing is held: every window is decoded from the file.
+        # So little memory that next to no frame is held: each one is decoded from the file.
         with closing(
             Mixture(
                 [Weighted(source=LeRobotSource(folder=folder / "video"))],
                 spec,
                 ready,
                 batch_size=32,
-                memory_bytes=200_000_000,
+                memory_bytes=75_000_000,
                 workers=WORKERS,
             )
         ) as mixture:
@@ -263,10 +268,8 @@ def _memory_of_all() -> int:
     return total
 
 
-def _repeated(source: Path, folder: Path, steps: int) -> None:
+def _repeated(source: Path, folder: Path, steps: int) -> Path:
     """A TFDS folder of so many steps: the same shard of episodes again and again, by links."""
-    import json
-
     info = json.loads((source / "dataset_info.json").read_text())
     [split] = [s for s in info["splits"] if s["name"] == "train"]
     [count] = [int(n) for n in split["shardLengths"]]
@@ -280,6 +283,7 @@ def _repeated(source: Path, folder: Path, steps: int) -> None:
     info["splits"] = [split]
     (folder / "dataset_info.json").write_text(json.dumps(info))
     shutil.copy(source / "features.json", folder)
+    return folder
 
 
 def _moving(name: str, number: int, steps: int) -> Episode:
