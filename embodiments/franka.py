@@ -2,7 +2,8 @@
 
 Every laboratory drives it at a rate of its own, and a step of action means a step at that rate:
 `franka` is 15 Hz, as in DROID; `franka_3hz` to `franka_30hz` say theirs. What they see and do is
-otherwise the same: the tool's commanded displacement in the base frame, and the gripper. Where
+otherwise the same: the tool's commanded displacement in the base frame, and the gripper. Pose,
+opening and joints are streams of their own, since few recordings have all of them. Where
 recordings say when a task is done, so does the body: `franka_3hz`, `franka_30hz`.
 
 `franka_cable` is the cable-routing setup of Berkeley: four cameras, a gripper that keeps the cable,
@@ -60,11 +61,14 @@ def _franka(
             "secondary": _camera("secondary"),
             "wrist": _camera("wrist"),
             "tool": State(
-                names=("x", "y", "z", "roll", "pitch", "yaw", "opening"),
-                units=("m", "m", "m", "rad", "rad", "rad", "1"),
-                low=(-1.2, -1.2, -0.5, -pi, -pi, -pi, -0.1),
-                high=(1.2, 1.2, 1.5, pi, pi, pi, 1.1),
+                names=("x", "y", "z", "roll", "pitch", "yaw"),
+                units=("m", "m", "m", "rad", "rad", "rad"),
+                low=(-1.2, -1.2, -0.5, -pi, -pi, -pi),
+                high=(1.2, 1.2, 1.5, pi, pi, pi),
                 optional=True,
+            ),
+            "opening": State(
+                names=("opening",), units=("1",), low=(-0.1,), high=(1.1,), optional=True
             ),
             "joints": State(
                 names=tuple(f"joint_{i}" for i in range(1, 8)),

@@ -15,9 +15,20 @@ from octoverse.rotation import (
 )
 
 
-def of_quaternion(pose: np.ndarray) -> np.ndarray:
-    """Poses (t, 6) of positions and quaternions (t, 7): x, y, z, then x, y, z, w."""
-    return beside(pose[:, :3], from_quaternion_xyzw(pose[:, 3:7]))
+def of_quaternion(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (t, 6) of positions and quaternions (t, 7): x, y, z, then x, y, z, w.
+
+    Returns:
+        The poses, and which of them are real, bool (t,): a quaternion of zeros is none.
+    """
+    turned, real = turns_of(pose[:, 3:7])
+    return beside(pose[:, :3], turned), real
+
+
+def turns_of(quaternion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations (t, 3, 3) of quaternions (t, 4), x, y, z, w, and which of them are real."""
+    real = (quaternion != 0).any(axis=1)
+    return from_quaternion_xyzw(np.where(real[:, None], quaternion, (0, 0, 0, 1))), real
 
 
 def of_rotation_vector(pose: np.ndarray) -> np.ndarray:
@@ -34,27 +45,33 @@ def of_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         BadData: if the numbers stand row by row.
     """
-    real = matrix[:, 15] != 0
-    if np.abs(matrix[:, [3, 7, 11]]).max(initial=0.0) > 1e-3:
+    real, zeros = matrix[:, 15] != 0, matrix[:, [3, 7, 11]]
+    wrong = np.abs(zeros).max(axis=1) > 1e-3
+    if wrong.any():
         raise BadData(
             "expected homogeneous matrices column by column, with 0, 0, 0 at places 3, 7 and 11, "
-            f"got {matrix[real][0, [3, 7, 11]].tolist()}. Stored row by row, they need another "
-            "declaration."
+            f"got {zeros[wrong][0].tolist()}. Stored row by row, they need another declaration."
         )
     columns = np.where(real[:, None], matrix, np.eye(4).ravel()).reshape(-1, 4, 4)
     rows = np.swapaxes(columns, 1, 2)
     return beside(rows[:, :3, 3], rows[:, :3, :3]), real
 
 
-def change(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def change(poses: np.ndarray, real: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """From each commanded pose (t, 6) the change since the one before it.
+
+    Args:
+        poses: One for each step.
+        real: Which of them are, bool (t,); all unless given.
 
     Returns:
         Changes (t, 6) in the base frame, and which are real, bool (t,): the first has none before.
     """
+    known = np.ones(len(poses), bool) if real is None else real
     turned = from_roll_pitch_yaw(*poses[:, 3:6].T)
     before = np.concatenate([[0], np.arange(len(poses) - 1)])
-    return towards(poses[before], turned[before], poses, turned), np.arange(len(poses)) > 0
+    changes = towards(poses[before], turned[before], poses, turned)
+    return changes, known & known[before] & (np.arange(len(poses)) > 0)
 
 
 def towards(

@@ -21,7 +21,8 @@ def test_every_notation_of_a_pose_gives_the_same(walk: np.ndarray) -> None:
     matrices = matrix_of(walk)
     quaternions = rotation.to_quaternion_wxyz(matrices[:, :3, :3])
     given_as = np.concatenate([walk[:, :3], np.roll(quaternions, -1, axis=1)], axis=1)
-    assert np.allclose(poses.of_quaternion(given_as), walk, atol=1e-5)
+    found, real = poses.of_quaternion(given_as)
+    assert np.allclose(found, walk, atol=1e-5) and real.all()
     found, real = poses.of_columns(np.swapaxes(matrices, 1, 2).reshape(-1, 16))
     assert np.allclose(found, walk, atol=1e-5) and real.all()
 
@@ -36,6 +37,16 @@ def test_changes_lead_from_the_first_pose_to_the_last(walk: np.ndarray) -> None:
         turned = rotation.from_roll_pitch_yaw(*step[3:]) @ turned
     assert np.allclose(position, walk[-1, :3], atol=1e-4)
     assert np.allclose(turned, matrix_of(walk)[-1, :3, :3], atol=1e-4)
+
+
+def test_a_quaternion_of_zeros_is_no_pose() -> None:
+    found, real = poses.of_quaternion(np.array([[0.0] * 7, [1, 2, 3, 0, 0, 0, 1]]))
+    assert real.tolist() == [False, True] and np.isfinite(found).all()
+
+
+def test_a_change_from_or_to_what_is_no_pose_is_none() -> None:
+    _, real = poses.change(np.zeros((5, 6)), np.array([True, True, False, True, True]))
+    assert real.tolist() == [False, True, False, False, True]
 
 
 def test_a_rotation_vector_becomes_roll_pitch_yaw() -> None:

@@ -12,16 +12,17 @@ from octoverse.data.oxe import deoxys
 from octoverse.data.oxe.declare import CONVERTED_WORDS, oxe
 from octoverse.data.standard import Standard, Taken
 
-POSE = "steps/observation/state_ee"
-
 STANDARD = Standard(
     embodiment="franka_20hz",
     observation={
         "primary": Taken(feature="steps/observation/image"),
         "wrist": Taken(feature="steps/observation/wrist_image"),
-        "tool": Taken(features=(POSE, "steps/observation/state_gripper"), convert=deoxys.tool),
-        "joints": Taken(features=("steps/observation/state_joint", POSE), convert=deoxys.joints),
-    },
+    }
+    | deoxys.measured(
+        pose="steps/observation/state_ee",
+        width="steps/observation/state_gripper",
+        angles="steps/observation/state_joint",
+    ),
     action={
         "arm": Taken(feature="steps/action", stop=6, convert=deoxys.arm),
         "gripper": Taken(feature="steps/action", start=6, convert=gripper.of_sign),

@@ -17,10 +17,10 @@ from octoverse.data.standard import Standard, Taken
 STATE = "steps/observation/robot_state"
 
 
-def tool(state: np.ndarray) -> np.ndarray:
+def tool(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pose and opening."""
-    pose = poses.of_quaternion(state[:, 6:13])
-    return np.concatenate([pose, gripper.opposite(state[:, 13:14])], axis=1)
+    pose, real = poses.of_quaternion(state[:, 6:13])
+    return np.concatenate([pose, gripper.opposite(state[:, 13:14])], axis=1), real
 
 
 STANDARD = Standard(

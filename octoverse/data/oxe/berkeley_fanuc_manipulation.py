@@ -17,9 +17,10 @@ from octoverse.data.standard import Standard, Taken
 STATE, POSE = "steps/observation/state", "steps/observation/end_effector_state"
 
 
-def tool(pose: np.ndarray, state: np.ndarray) -> np.ndarray:
+def tool(pose: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pose and opening."""
-    return np.concatenate([poses.of_quaternion(pose), gripper.opposite(state[:, 6:7])], axis=1)
+    found, real = poses.of_quaternion(pose)
+    return np.concatenate([found, gripper.opposite(state[:, 6:7])], axis=1), real
 
 
 def next_opening(closed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ franka_interface.py and osc_impedance.cpp.
 import numpy as np
 
 from octoverse.data import gripper, poses
+from octoverse.data.standard import Taken
 
 SCALE = 0.05
 """How far the tool goes for 1 [m]."""
@@ -26,10 +27,9 @@ def arm_of_parts(displacement: np.ndarray, turn: np.ndarray) -> np.ndarray:
     return arm(np.concatenate([displacement, turn], axis=1))
 
 
-def tool(matrix: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pose of the tool and its opening, from a matrix (t, 16) and the fingers' width (t, 1)."""
-    pose, real = poses.of_columns(matrix)
-    return np.concatenate([pose, gripper.of_franka_width(width)], axis=1), real
+def opening(width: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Opening, from the fingers' width (t, 1), real where the matrix (t, 16) is."""
+    return gripper.of_franka_width(width), matrix[:, 15] != 0
 
 
 def joints(angles: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -37,11 +37,32 @@ def joints(angles: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return angles, matrix[:, 15] != 0
 
 
-def tool_of_state(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same of one state (t, 24): seven joints, the width, the matrix."""
-    return tool(state[:, 8:], state[:, 7:8])
+STATE = "steps/observation/state"
+"""In two of the data sets: seven joints, the fingers' width, the matrix (t, 24)."""
+
+
+def opening_of_state(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Opening in such a state."""
+    return opening(state[:, 7:8], state[:, 8:])
 
 
 def joints_of_state(state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Joint angles of such a state."""
+    """Joint angles in such a state."""
     return joints(state[:, :7], state[:, 8:])
+
+
+OF_STATE = {
+    "tool": Taken(feature=STATE, start=8, convert=poses.of_columns),
+    "opening": Taken(feature=STATE, convert=opening_of_state),
+    "joints": Taken(feature=STATE, convert=joints_of_state),
+}
+"""What is measured, from such a state."""
+
+
+def measured(pose: str, width: str, angles: str) -> dict[str, Taken]:
+    """What is measured, from three features: a matrix, the fingers' width, joint angles."""
+    return {
+        "tool": Taken(feature=pose, convert=poses.of_columns),
+        "opening": Taken(features=(width, pose), convert=opening),
+        "joints": Taken(features=(angles, pose), convert=joints),
+    }

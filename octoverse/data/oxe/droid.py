@@ -21,14 +21,12 @@ METRES, RADIANS = 0.075, 0.15
 
 def arm(velocity: np.ndarray) -> np.ndarray:
     """Displacement and turn in one step."""
-    parts = ((velocity[:, :3], METRES), (velocity[:, 3:6], RADIANS))
-    cut = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1) for part, _ in parts]
-    return np.concatenate([part * scale for part, (_, scale) in zip(cut, parts, strict=True)], 1)
+    return np.concatenate([_step(velocity[:, :3], METRES), _step(velocity[:, 3:], RADIANS)], axis=1)
 
 
-def tool(pose: np.ndarray, closed: np.ndarray) -> np.ndarray:
-    """Pose and opening."""
-    return np.concatenate([pose, gripper.opposite(closed)], axis=1)
+def _step(velocity: np.ndarray, greatest: float) -> np.ndarray:
+    length = np.linalg.norm(velocity, axis=1, keepdims=True)
+    return velocity / np.maximum(length, 1.0) * greatest
 
 
 STANDARD = Standard(
@@ -37,13 +35,8 @@ STANDARD = Standard(
         "primary": Taken(feature="steps/observation/exterior_image_1_left"),
         "secondary": Taken(feature="steps/observation/exterior_image_2_left"),
         "wrist": Taken(feature="steps/observation/wrist_image_left"),
-        "tool": Taken(
-            features=(
-                "steps/observation/cartesian_position",
-                "steps/observation/gripper_position",
-            ),
-            convert=tool,
-        ),
+        "tool": Taken(feature="steps/observation/cartesian_position"),
+        "opening": Taken(feature="steps/observation/gripper_position", convert=gripper.opposite),
         "joints": Taken(feature="steps/observation/joint_position"),
     },
     action={

@@ -13,22 +13,16 @@ import numpy as np
 from octoverse.data import gripper, poses
 from octoverse.data.oxe.declare import CONVERTED_WORDS, oxe
 from octoverse.data.standard import Standard, Taken
-from octoverse.rotation import from_quaternion_xyzw
 
 ACTION, STATE = "steps/action", "steps/observation/state"
 
 
-def arm(action: np.ndarray, state: np.ndarray) -> np.ndarray:
+def arm(action: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Displacement, and the turn about the base's axes."""
-    turned = from_quaternion_xyzw(state[:, 3:7])
-    goal = turned @ from_quaternion_xyzw(action[:, 3:7])
-    return poses.beside(action[:, :3], goal @ np.swapaxes(turned, 1, 2))
-
-
-def tool(state: np.ndarray) -> np.ndarray:
-    """Pose and opening."""
-    opening = gripper.of_franka_width(state[:, 34:35])
-    return np.concatenate([poses.of_quaternion(state[:, :7]), opening], axis=1)
+    turned, known = poses.turns_of(state[:, 3:7])
+    turn, real = poses.turns_of(action[:, 3:7])
+    changes = poses.beside(action[:, :3], turned @ turn @ np.swapaxes(turned, 1, 2))
+    return changes, real & known
 
 
 STANDARD = Standard(
@@ -36,7 +30,8 @@ STANDARD = Standard(
     observation={
         "primary": Taken(feature="steps/observation/image"),
         "wrist": Taken(feature="steps/observation/wrist_image"),
-        "tool": Taken(feature=STATE, convert=tool),
+        "tool": Taken(feature=STATE, stop=7, convert=poses.of_quaternion),
+        "opening": Taken(feature=STATE, start=34, convert=gripper.of_franka_width),
         "joints": Taken(feature=STATE, start=13, stop=20),
     },
     action={

@@ -11,6 +11,7 @@ GRIPPER = Taken(feature="steps/action/gripper_closedness_action", convert=grippe
 """A command to change: 1 = close, -1 = open, 0 = stay."""
 
 
-def tool(pose: np.ndarray, closed: np.ndarray) -> np.ndarray:
+def tool(pose: np.ndarray, closed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pose of the tool and its opening, from position and quaternion x, y, z, w."""
-    return np.concatenate([poses.of_quaternion(pose), gripper.opposite(closed)], axis=1)
+    found, real = poses.of_quaternion(pose)
+    return np.concatenate([found, gripper.opposite(closed)], axis=1), real

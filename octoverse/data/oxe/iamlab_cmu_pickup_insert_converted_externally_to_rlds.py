@@ -20,16 +20,17 @@ ACTION, STATE = "steps/action", "steps/observation/state"
 
 def arm(goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Change of the pose."""
-    return poses.change(_pose(goal))
+    return poses.change(*_poses(goal))
 
 
-def tool(goal: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pose that the action before led to, and the opening."""
-    here = np.concatenate([_pose(goal)[:1], _pose(goal)[:-1]])
-    return np.concatenate([here, state[:, 7:8]], axis=1), np.arange(len(here)) > 0
+def tool(goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pose that the action before led to."""
+    found, real = _poses(goal)
+    before = np.concatenate([[0], np.arange(len(found) - 1)])
+    return found[before], real[before] & (np.arange(len(found)) > 0)
 
 
-def _pose(goal: np.ndarray) -> np.ndarray:
+def _poses(goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return poses.of_quaternion(goal[:, [0, 1, 2, 4, 5, 6, 3]])
 
 
@@ -38,7 +39,8 @@ STANDARD = Standard(
     observation={
         "primary": Taken(feature="steps/observation/image"),
         "wrist": Taken(feature="steps/observation/wrist_image"),
-        "tool": Taken(features=(ACTION, STATE), convert=tool),
+        "tool": Taken(feature=ACTION, stop=7, convert=tool),
+        "opening": Taken(feature=STATE, start=7, stop=8),
         "joints": Taken(feature=STATE, stop=7),
     },
     action={

@@ -2,8 +2,8 @@
 
 Of the fifteen numbers of an action, after seven joint velocities, come the change of the tool's
 position and of its roll, pitch and yaw, the gripper's target (1 = open, -1 = closed) and whether
-the episode ends. The state has joints and pose, not the gripper, and its joints are taken. The
-makers' builder gives every episode one instruction, "play with the kitchen", which is left out.
+the episode ends. The state has joints and pose, not the gripper. The makers' builder gives every
+episode one instruction, "play with the kitchen", which is left out.
 Source: Cui et al., "From Play to Policy", 2022; jeffacce/rlds_dataset_builder; TensorFlow Datasets'
 catalogue, nyu_franka_play_dataset_converted_externally_to_rlds.
 """
@@ -19,6 +19,7 @@ STANDARD = Standard(
     observation={
         "primary": Taken(feature="steps/observation/image"),
         "secondary": Taken(feature="steps/observation/image_additional_view"),
+        "tool": Taken(feature=STATE, start=7),
         "joints": Taken(feature=STATE, stop=7),
     },
     action={

@@ -18,9 +18,8 @@ STATE = "steps/observation/state"
 
 
 def tool(state: np.ndarray) -> np.ndarray:
-    """Position, Euler angles and opening."""
-    opening = gripper.of_franka_width(state[:, 24:25])
-    return np.concatenate([state[:, :3], state[:, 7:10], opening], axis=1)
+    """Position and Euler angles."""
+    return np.concatenate([state[:, :3], state[:, 7:10]], axis=1)
 
 
 STANDARD = Standard(
@@ -29,6 +28,7 @@ STANDARD = Standard(
         "primary": Taken(feature="steps/observation/image"),
         "wrist": Taken(feature="steps/observation/wrist_image"),
         "tool": Taken(feature=STATE, convert=tool),
+        "opening": Taken(feature=STATE, start=24, stop=25, convert=gripper.of_franka_width),
         "joints": Taken(feature=STATE, start=10, stop=17),
     },
     action={

@@ -8,7 +8,8 @@ google-deepmind/open_x_embodiment (-3.2 to 3.2, -0.8 to 0.2, -1.8 to 2.5) are th
 looks down.
 
 Sources disagree about the gripper. Taken is 1 = open, -1 = closed, with CALVIN's README, octo and
-openvla. The catalogue and thu-ml/RoboticsDiffusionTransformer say -1 = open.
+openvla. The catalogue and thu-ml/RoboticsDiffusionTransformer say -1 = open. Episodes say when they
+are done, which the body cannot.
 Source: Rosete-Beas et al., "Latent Plans for Task-Agnostic Offline Reinforcement Learning", 2022;
 mees/calvin, dataset/README.md; TensorFlow Datasets' catalogue, taco_play.
 """
@@ -29,17 +30,13 @@ def arm(goal: np.ndarray, here: np.ndarray) -> np.ndarray:
     return poses.towards(here, turned, goal, goal_turned)
 
 
-def tool(measured: np.ndarray) -> np.ndarray:
-    """Pose as it is, and the opening from the fingers' width."""
-    return np.concatenate([measured[:, :6], gripper.of_franka_width(measured[:, 6:7])], axis=1)
-
-
 STANDARD = Standard(
     embodiment="franka",
     observation={
         "primary": Taken(feature="steps/observation/rgb_static"),
         "wrist": Taken(feature="steps/observation/rgb_gripper"),
-        "tool": Taken(feature=MEASURED, convert=tool),
+        "tool": Taken(feature=MEASURED, stop=6),
+        "opening": Taken(feature=MEASURED, start=6, stop=7, convert=gripper.of_franka_width),
         "joints": Taken(feature=MEASURED, start=7, stop=14),
     },
     action={

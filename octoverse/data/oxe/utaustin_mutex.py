@@ -12,16 +12,13 @@ from octoverse.data.oxe import deoxys
 from octoverse.data.oxe.declare import CONVERTED_WORDS, oxe
 from octoverse.data.standard import Standard, Taken
 
-STATE = "steps/observation/state"
-
 STANDARD = Standard(
     embodiment="franka_20hz",
     observation={
         "primary": Taken(feature="steps/observation/image"),
         "wrist": Taken(feature="steps/observation/wrist_image"),
-        "tool": Taken(feature=STATE, convert=deoxys.tool_of_state),
-        "joints": Taken(feature=STATE, convert=deoxys.joints_of_state),
-    },
+    }
+    | deoxys.OF_STATE,
     action={
         "arm": Taken(feature="steps/action", stop=6, convert=deoxys.arm),
         "gripper": Taken(feature="steps/action", start=6, convert=gripper.of_sign),

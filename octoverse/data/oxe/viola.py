@@ -12,16 +12,17 @@ from octoverse.data.oxe import deoxys
 from octoverse.data.oxe.declare import WORDS, oxe
 from octoverse.data.standard import Standard, Taken
 
-POSE = "steps/observation/ee_states"
-
 STANDARD = Standard(
     embodiment="franka_20hz",
     observation={
         "primary": Taken(feature="steps/observation/agentview_rgb"),
         "wrist": Taken(feature="steps/observation/eye_in_hand_rgb"),
-        "tool": Taken(features=(POSE, "steps/observation/gripper_states"), convert=deoxys.tool),
-        "joints": Taken(features=("steps/observation/joint_states", POSE), convert=deoxys.joints),
-    },
+    }
+    | deoxys.measured(
+        pose="steps/observation/ee_states",
+        width="steps/observation/gripper_states",
+        angles="steps/observation/joint_states",
+    ),
     action={
         "arm": Taken(
             features=("steps/action/world_vector", "steps/action/rotation_delta"),

@@ -96,7 +96,7 @@ def standardise(
             found = strings(record, taken.feature, features[taken.feature], steps, where)
             observation[name] = images(found)
         else:
-            rows, real = _taken(record, features, taken, steps, where)
+            rows, real = _taken(name, record, features, taken, steps, where)
             _check_rows(name, stream, rows, real, steps, where)
             observation[name] = rows
             if real is not None:
@@ -108,7 +108,7 @@ def standardise(
             observation_valid[name] = np.array([bool(word) for word in said])
     action, action_valid = {}, {}
     for name, taken in standard.action.items():
-        rows, real = _taken(record, features, taken, steps, where)
+        rows, real = _taken(name, record, features, taken, steps, where)
         valid = ~last if real is None else real & ~last
         _check_rows(name, body.action[name], rows, valid, steps, where)
         action[name] = rows
@@ -123,15 +123,18 @@ def standardise(
 
 
 def _taken(
+    name: str,
     record: Mapping[str, Values],
     features: Mapping[str, Feature],
     taken: Taken,
     steps: int,
     where: str,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    return taken.numbers(
-        *(numbers(record, name, features[name], steps, where) for name in taken.names)
-    )
+    arrays = [numbers(record, each, features[each], steps, where) for each in taken.names]
+    try:
+        return taken.numbers(*arrays)
+    except (BadData, ValueError) as error:
+        raise BadData(f"{where}, '{name}' of {', '.join(taken.names)}: {error}") from error
 
 
 def _check_rows(

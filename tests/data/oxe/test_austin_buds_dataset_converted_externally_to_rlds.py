@@ -10,6 +10,7 @@ FEATURES = {
     "steps/observation/state": ("float32", (24,)),
     "steps/observation/wrist_image": ("jpeg", (128, 128, 3)),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_buds_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
@@ -32,13 +33,13 @@ def test_buds_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
             "steps/language_instruction": ["put the pot on the plate"] * 4,
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     assert episode.observation["instruction"] == ["put the pot on the plate"] * 4
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[1], [0.55, 0, 0.13, np.pi, 0, 0, 1], atol=1e-6)
-    assert np.allclose(tool[1:, 6], [1, 0.5, 0])
+    assert np.allclose(tool[1], [0.55, 0, 0.13, np.pi, 0, 0], atol=1e-6)
+    assert np.allclose(np.ravel(episode.observation["opening"])[1:], [1, 0.5, 0])
     assert np.allclose(episode.observation["joints"][1], joints)
-    for stream in ("tool", "joints"):
+    for stream in ("tool", "opening", "joints"):
         assert episode.observation_valid[stream].tolist() == [False, True, True, True]
     assert np.allclose(episode.action["arm"], [0.05, -0.05, 0.025, *turn], atol=1e-6)
     assert episode.action["gripper"].ravel().tolist() == [1, 1, 0, 0]

@@ -13,6 +13,7 @@ FEATURES = {
     "steps/observation/state_joint": ("float32", (7,)),
     "steps/observation/wrist_image": ("jpeg", (128, 128, 3)),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_sailor_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
@@ -31,11 +32,11 @@ def test_sailor_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
             "steps/language_instruction": ["place the bread in the pan"] * 3,
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     assert episode.observation["instruction"] == ["place the bread in the pan"] * 3
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[0], [0.45, 0.1, 0.17, np.pi, 0, 0, 1], atol=1e-6)
-    assert np.allclose(tool[:, 6], [1, 0.75, 0])
+    assert np.allclose(tool[0], [0.45, 0.1, 0.17, np.pi, 0, 0], atol=1e-6)
+    assert np.allclose(np.ravel(episode.observation["opening"]), [1, 0.75, 0])
     assert np.allclose(episode.observation["joints"], joints)
     assert np.allclose(episode.action["arm"], [0.025, 0, -0.05, 0, 0, 0.375], atol=1e-6)
     assert episode.action["gripper"].ravel().tolist() == [1, 0, 0]

@@ -15,6 +15,7 @@ FEATURES = {
     "steps/observation/state_joint": ("float32", (7,)),
     "steps/observation/wrist_image": ("jpeg", (84, 84, 3)),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_sirius_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
@@ -33,11 +34,11 @@ def test_sirius_is_driven_with_deoxys(recorded: Callable[..., Episode]) -> None:
             "steps/language_instruction": ["insert the blue gear"] * 3,
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     assert episode.observation["instruction"] == ["insert the blue gear"] * 3
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[0], [0.45, 0.1, 0.17, np.pi, 0, 0, 1], atol=1e-6)
-    assert np.allclose(tool[:, 6], [1, 0.75, 0])
+    assert np.allclose(tool[0], [0.45, 0.1, 0.17, np.pi, 0, 0], atol=1e-6)
+    assert np.allclose(np.ravel(episode.observation["opening"]), [1, 0.75, 0])
     assert np.allclose(episode.observation["joints"], joints)
     assert np.allclose(episode.action["arm"], [0.025, 0, -0.05, 0, 0, 0.375], atol=1e-6)
     assert episode.action["gripper"].ravel().tolist() == [1, 0, 0]

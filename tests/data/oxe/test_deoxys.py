@@ -13,5 +13,6 @@ def test_one_is_five_centimetres_and_turns_are_rotation_vectors() -> None:
 def test_a_state_of_zeros_is_none() -> None:
     state = np.zeros((2, 24), np.float32)
     state[1, 8:] = np.eye(4).ravel()
-    for _, real in (deoxys.tool_of_state(state), deoxys.joints_of_state(state)):
-        assert real.tolist() == [False, True]
+    for name, taken in deoxys.OF_STATE.items():
+        _, real = taken.numbers(state)
+        assert real is not None and real.tolist() == [False, True], name

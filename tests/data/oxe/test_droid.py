@@ -53,12 +53,13 @@ def test_shares_of_the_greatest_velocity_become_metres_and_radians(
         "secondary",
         "wrist",
         "tool",
+        "opening",
         "joints",
         "instruction",
     }
     assert episode.observation["instruction"] == ["put the cup down"] * 3
-    tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[0], [*POSE, 1]) and np.allclose(tool[:, 6], [1, 0.5, 0])
+    assert np.allclose(episode.observation["tool"], POSE)
+    assert np.allclose(np.ravel(episode.observation["opening"]), [1, 0.5, 0])
     assert np.allclose(episode.observation["joints"], JOINTS)
     arm = episode.action["arm"]
     assert np.allclose(arm[0], [0.03, 0, -0.015, 0, 0, 0.075])

@@ -10,6 +10,7 @@ FEATURES = {
     "steps/observation/state": ("float32", (20,)),
     "steps/observation/wrist_image": ("jpeg", (240, 320, 3)),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_the_pose_one_step_on_becomes_a_change(recorded: Callable[..., Episode]) -> None:
@@ -27,11 +28,11 @@ def test_the_pose_one_step_on_becomes_a_change(recorded: Callable[..., Episode])
             "steps/language_instruction": ["Pick up blue block."] * 4,
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     assert episode.observation["instruction"] == ["Pick up blue block."] * 4
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[2, :6], [0.51, 0, 0.2, np.pi, 0, 0], atol=1e-6)
-    assert tool[:, 6].tolist() == [1, 1, 1, 0]
+    assert np.allclose(tool[2], [0.51, 0, 0.2, np.pi, 0, 0], atol=1e-6)
+    assert np.asarray(episode.observation["opening"]).tolist() == [[1], [1], [1], [0]]
     assert episode.observation_valid["tool"].tolist() == [False, True, True, True]
     assert np.allclose(episode.observation["joints"], joints)
     assert np.allclose(episode.action["arm"][1], [0.01, 0, 0, 0, 0, 0], atol=1e-6)

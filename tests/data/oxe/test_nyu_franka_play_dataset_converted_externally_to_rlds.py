@@ -29,7 +29,8 @@ def test_play_ends_at_the_last_step(recorded: Callable[..., Episode]) -> None:
             "steps/language_instruction": ["play with the kitchen"] * 3,
         },
     )
-    assert set(episode.observation) == {"primary", "secondary", "joints"}
+    assert set(episode.observation) == {"primary", "secondary", "tool", "joints"}
+    assert np.allclose(episode.observation["tool"], [0.3, 0.4, 0.5, 3, 0, 0])
     assert np.allclose(episode.observation["joints"], joints)
     assert np.allclose(episode.action["arm"], [0.05, 0, -0.02, 0, 0.3, 0])
     assert episode.action["gripper"].ravel().tolist() == [1, 0, 1]

@@ -11,6 +11,7 @@ FEATURES = {
     "steps/observation/state": ("float32", (27,)),
     "steps/observation/wrist_image": ("jpeg", (240, 320, 3)),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_hydra_s_gripper_is_turned_around(recorded: Callable[..., Episode]) -> None:
@@ -29,11 +30,11 @@ def test_hydra_s_gripper_is_turned_around(recorded: Callable[..., Episode]) -> N
             "steps/language_instruction": ["make a cup of coffee"] * 3,
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     assert episode.observation["instruction"] == ["make a cup of coffee"] * 3
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[0], [0.4, 0, 0.4, 3.1, 0, -0.2, 1])
-    assert np.allclose(tool[:, 6], [1, 0, 0.25])
+    assert np.allclose(tool[0], [0.4, 0, 0.4, 3.1, 0, -0.2])
+    assert np.allclose(np.ravel(episode.observation["opening"]), [1, 0, 0.25])
     assert np.allclose(episode.observation["joints"], joints)
     assert np.allclose(episode.action["arm"], [0.02, 0, -0.01, 0, 0.1, 0])
     assert episode.action["gripper"].ravel().tolist() == [1, 0, 1]

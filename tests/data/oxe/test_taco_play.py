@@ -16,6 +16,7 @@ FEATURES = {
     "steps/observation/robot_obs": ("float32", (15,)),
     "steps/observation/structured_language_instruction": ("text", ()),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_the_delta_leads_from_the_measured_pose_to_the_commanded_one(
@@ -36,10 +37,11 @@ def test_the_delta_leads_from_the_measured_pose_to_the_commanded_one(
             "steps/observation/natural_language_instruction": ["turn the light on"] * 3,
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     assert episode.observation["instruction"] == ["turn the light on"] * 3
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[0, :6], here) and np.allclose(tool[:, 6], [1, 0, 0.5])
+    assert np.allclose(tool, here)
+    assert np.allclose(np.ravel(episode.observation["opening"]), [1, 0, 0.5])
     assert np.allclose(episode.observation["joints"], joints)
     arm = episode.action["arm"][0]
     assert np.allclose(arm[:3], [0.02, 0, -0.03], atol=1e-6)

@@ -15,6 +15,7 @@ FEATURES = {
     "steps/observation/gripper_states": ("float32", (1,)),
     "steps/observation/joint_states": ("float32", (7,)),
 }
+STREAMS = {"primary", "wrist", "tool", "opening", "joints", "instruction"}
 
 
 def test_viola_begins_with_a_state_of_zeros_that_is_masked(
@@ -37,12 +38,12 @@ def test_viola_begins_with_a_state_of_zeros_that_is_masked(
             "steps/action/gripper_closedness_action": [0, -1, 1, 1],
         },
     )
-    assert set(episode.observation) == {"primary", "wrist", "tool", "joints", "instruction"}
+    assert set(episode.observation) == STREAMS
     tool = np.asarray(episode.observation["tool"])
-    assert np.allclose(tool[1], [0.5, 0, 0.2, np.pi, 0, 0, 1], atol=1e-6)
-    assert np.allclose(tool[1:, 6], [1, 0.25, 0])
+    assert np.allclose(tool[1], [0.5, 0, 0.2, np.pi, 0, 0], atol=1e-6)
+    assert np.allclose(np.ravel(episode.observation["opening"])[1:], [1, 0.25, 0])
     assert np.allclose(episode.observation["joints"][1], joints)
-    for stream in ("tool", "joints"):
+    for stream in ("tool", "opening", "joints"):
         assert episode.observation_valid[stream].tolist() == [False, True, True, True]
     assert np.allclose(episode.action["arm"], [0.05, -0.05, 0.025, 0, 0, 0.3], atol=1e-6)
     assert episode.action["gripper"][1:].ravel().tolist() == [1, 0, 0]

@@ -124,6 +124,17 @@ def test_a_conversion_of_another_size_is_refused() -> None:
         standardise(record(), FEATURES, wrong, BODY, 3, "here", list)
 
 
+def refused(a: np.ndarray) -> np.ndarray:
+    raise ValueError("a quaternion must be finite and not zero.")
+
+
+def test_what_a_conversion_refuses_is_told_with_its_place() -> None:
+    wrong = changed(action={"gripper": Taken(feature="steps/action", convert=refused)})
+    words = r"here, 'gripper' of steps/action: a quaternion must be finite and not zero\."
+    with pytest.raises(BadData, match=words):
+        standardise(record(), FEATURES, wrong, BODY, 3, "here", list)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
