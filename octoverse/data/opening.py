@@ -8,6 +8,7 @@ from pathlib import Path
 
 from octoverse import registry
 from octoverse.data.dataset import DataSet, open_data
+from octoverse.data.logs.drive import DriveReader
 from octoverse.data.source import Source
 from octoverse.errors import BadConfig, BadData, OctoverseError, UnknownName
 
@@ -128,6 +129,48 @@ def _as_declared(name: str, folder: str, split: str) -> Source:
     return _declared(name).open_split(folder, split or "all")
 
 
+def _nuscenes(folder: str, split: str) -> Source:
+    versions = sorted(path.name for path in Path(folder).glob("v1.0-*"))
+    return _declared("nuscenes").open_split(folder, split or versions[0])
+
+
+def _lyft(folder: str, split: str) -> Source:
+    from octoverse.data.logs.lyft import LyftReader
+
+    return _drives(LyftReader(folder=Path(folder)), folder, split)
+
+
+def _argoverse2_sensor(folder: str, split: str) -> Source:
+    from octoverse.data.logs.argoverse2_sensor import Argoverse2SensorReader
+
+    return _drives(Argoverse2SensorReader(folder=Path(folder)), folder, split)
+
+
+def _argoverse2_forecasting(folder: str, split: str) -> Source:
+    from octoverse.data.logs.argoverse2_forecasting import Argoverse2ForecastingReader
+
+    return _drives(Argoverse2ForecastingReader(folder=Path(folder)), folder, split)
+
+
+def _drives(reader: DriveReader, folder: str, split: str) -> Source:
+    from octoverse.data.logs.sets.opening import HELD_OUT, held_out
+
+    if split not in ("", *HELD_OUT):
+        raise UnknownName(f"split of '{folder}'", split, HELD_OUT)
+    return held_out(Path(folder).name, reader, split or "all")
+
+
+def _bag(folder: str, split: str) -> Source:
+    from octoverse.data.logs.rosbag import bags_in
+
+    name, bag = next(iter(bags_in(Path(folder)).items()))
+    topics = ", ".join(f"{topic} ({bag.type_of(topic)})" for topic in sorted(bag.topics))
+    raise BadConfig(
+        f"{folder}: a ROS 2 bag needs a declaration of which topic is what, as "
+        f"docs/driving_logs.md shows. The topics of '{name}': {topics}."
+    )
+
+
 DESCRIPTION = "meta/octoverse.json"
 """Says what a recording means; a folder that has it needs no declaration."""
 
@@ -135,6 +178,18 @@ FORMATS: tuple[Format, ...] = (
     Format(name="LeRobot", sign="meta/info.json", open=_lerobot),
     Format(name="RLDS", sign="dataset_info.json", open=_rlds),
     Format(name="donkeycar", sign="manifest.json", open=_donkeycar),
+    Format(name="nuScenes", sign="v1.0-*/scene.json", open=_nuscenes),
+    Format(name="Lyft Level 5", sign="scenes/.zarray", open=_lyft),
+    Format(
+        name="Argoverse 2 sensor", sign="*/city_SE3_egovehicle.feather", open=_argoverse2_sensor
+    ),
+    Format(
+        name="Argoverse 2 forecasting", sign="*/scenario_*.parquet", open=_argoverse2_forecasting
+    ),
+    *(
+        Format(name="ROS 2 bag", sign=sign, open=_bag)
+        for sign in ("metadata.yaml", "*/metadata.yaml", "*.mcap", "*.db3")
+    ),
     *(
         Format(name=name, sign=sign, open=partial(_as_declared, name))
         for name, sign in (

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores, get_typestore
 
 from octoverse import registry
 from octoverse.data.dataset import DataSet
@@ -135,3 +137,34 @@ def test_driving_logs_are_known_by_their_files(tmp_path: Path, sign: str, name: 
     assert found.name == name
     assert open_source(tmp_path).name == f"{name}/all"
     assert open_source(tmp_path, split="val").name == f"{name}/val"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "steps"),
+    [
+        ("av2-sensor-log", "val", 160),
+        ("av2-forecasting", ".", 110),
+        ("lyft-l5-scene", "single_scene.zarr", 247),
+    ],
+)
+def test_folders_of_drives_are_known_by_what_lies_in_them(
+    real_data: Callable[[str], Path], tmp_path: Path, name: str, folder: str, steps: int
+) -> None:
+    (tmp_path / "mine").symlink_to((real_data(name) / folder).resolve())
+    source = format_of(tmp_path / "mine").open(str(tmp_path / "mine"), "")
+    assert (source.name, source.lengths().tolist()) == ("mine/all", [steps])
+    with pytest.raises(UnknownName, match=r"No split of '.*mine' named 'test'"):
+        format_of(tmp_path / "mine").open(str(tmp_path / "mine"), "test")
+
+
+def test_a_bag_is_not_guessed_at_but_its_topics_are_told(tmp_path: Path) -> None:
+    with Writer(tmp_path / "bag", version=9) as writer:
+        store = get_typestore(Stores.LATEST)
+        for topic, kind in (("/odom", "nav_msgs/msg/Odometry"), ("/imu", "sensor_msgs/msg/Imu")):
+            writer.add_connection(topic, kind, typestore=store)
+    words = (
+        r"declaration .* topics of 'bag': /imu \(sensor_msgs/msg/Imu\), /odom \(nav_msgs/msg/Odo"
+    )
+    for folder in (tmp_path / "bag", tmp_path):
+        with pytest.raises(BadConfig, match=words):
+            open_source(folder)

@@ -62,14 +62,22 @@ class RosbagReader:
 
     @cached_property
     def _bags(self) -> dict[str, RosBag]:
-        path = Path(self.path)
-        found = [path] if _is_bag(path) else sorted(filter(_is_bag, path.glob("*")))
-        if not found:
-            raise BadData(
-                f"{path}: expected a ROS 2 bag (a folder with metadata.yaml, a .mcap or .db3 file) "
-                "or a folder of bags, found none. Bags of ROS 1 are converted by rosbags-convert."
-            )
-        return {bag.stem if bag.is_file() else bag.name: RosBag(path=bag) for bag in found}
+        return bags_in(Path(self.path))
+
+
+def bags_in(path: Path) -> dict[str, RosBag]:
+    """A bag, or those in a folder, by name.
+
+    Raises:
+        BadData: if there are none.
+    """
+    found = [path] if _is_bag(path) else sorted(filter(_is_bag, path.glob("*")))
+    if not found:
+        raise BadData(
+            f"{path}: expected a ROS 2 bag (a folder with metadata.yaml, a .mcap or .db3 file) or "
+            "a folder of bags, found none. Bags of ROS 1 are converted by rosbags-convert."
+        )
+    return {bag.stem if bag.is_file() else bag.name: RosBag(path=bag) for bag in found}
 
 
 def _is_bag(path: Path) -> bool:

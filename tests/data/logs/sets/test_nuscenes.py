@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from octoverse.data.dataset import open_data
+from octoverse.data.opening import open_source
 from octoverse.preprocess import decode
 
 
@@ -43,6 +44,10 @@ def test_scenes_become_episodes(write_nuscenes: Callable[..., Path], tmp_path: P
     assert episode.tracks is not None
     assert episode.tracks.pose[0] == pytest.approx([30, 0, 0], abs=1e-3)
     assert episode.tracks.step.tolist() == [0, 5, 10, 15, 20]
+
+
+def test_a_folder_of_tables_is_known_by_them(write_nuscenes: Callable[..., Path]) -> None:
+    assert open_source(write_nuscenes()).name == "nuscenes/v1.0-mini"
 
 
 @pytest.mark.parametrize("tables", [True, False])
