@@ -234,8 +234,14 @@ class BagReading:
         series = self._series["pose"]
         base = np.eye(4)
         base[:3, 3] = self._topics.rear_axle
-        frame = series.values[0][0]
-        base = frame_in(str(self._bag.path), self._frames, frame, self._topics.base_frame) @ base
+        frames = list(dict.fromkeys(frame for frame, _ in series.values))
+        if len(frames) > 1:
+            raise BadData(
+                f"{self._where(series.topic)}: expected poses of one frame, got those of "
+                f"{', '.join(frames)}. Declare a topic that one node publishes."
+            )
+        where, told = str(self._bag.path), self._topics
+        base = frame_in(where, self._frames, frames[0], told.base_frame) @ base
         poses = np.stack([matrix for _, matrix in series.values]) @ base
         return EgoMotion(
             times_ns=np.array(series.times, np.int64),

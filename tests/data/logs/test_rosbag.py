@@ -310,6 +310,13 @@ def test_an_odometry_of_another_frame_is_brought_to_the_base(tmp_path: Path) -> 
         RosbagReader(path=tmp_path / "alone", topics=topics).drive("alone")
 
 
+def test_poses_of_two_frames_are_refused(tmp_path: Path) -> None:
+    poses = [("/odom", START + i, odometry(START + i, 0, 0, 0, child=f"/f{i}")) for i in (1, 2)]
+    write(tmp_path / "two", poses)
+    with pytest.raises(BadData, match=r"/odom: expected poses of one frame, got those of f1, f2"):
+        RosbagReader(path=tmp_path, topics=Topics(pose="/odom")).drive("two")
+
+
 def test_a_pose_is_that_of_the_base_frame(tmp_path: Path) -> None:
     stamped = [
         (

@@ -1,11 +1,13 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from octoverse import registry
 from octoverse.data.dataset import open_data
-from octoverse.errors import BadData
+from octoverse.errors import BadData, MissingExtra
 
 
 def test_a_real_scene_becomes_an_episode(real_data: Callable[[str], Path]) -> None:
@@ -37,3 +39,12 @@ def test_the_whole_data_set_lies_as_it_is_given_out(
     assert len(open_data("lyft-l5", str(tmp_path), "validate")) == 1
     with pytest.raises(BadData, match=r"train\.zarr: expected a zarr folder of Lyft Level 5"):
         len(open_data("lyft-l5", str(tmp_path)))
+
+
+def test_without_its_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numcodecs", None)
+    for module in ("sets.lyft", "lyft", "zarr_array"):
+        monkeypatch.delitem(sys.modules, f"octoverse.data.logs.{module}", raising=False)
+    words = r"'lyft-l5' needs the package 'numcodecs', .* pip install \"octoverse\[logs\]\""
+    with pytest.raises(MissingExtra, match=words):
+        registry.load("dataset", "lyft-l5")
