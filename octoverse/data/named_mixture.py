@@ -55,7 +55,7 @@ def open_mixture(name: str, root: str) -> list[Weighted]:
             f"{root}: expected the {len(declared)} data sets of the mixture '{name}', found no "
             f"{', no '.join(missing)}. Copy them there, or declare a mixture of those you have."
         )
-    sources = [one.open(f"{root}/{one.folder}", one.splits[0]) for one in declared]
+    sources = [one.open_split(f"{root}/{one.folder}") for one in declared]
     return weigh(sources, "frames", [factor for _, factor in mixture.factors])
 
 

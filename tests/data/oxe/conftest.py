@@ -39,35 +39,48 @@ SHARED = {
 
 
 @pytest.fixture
-def recorded(
-    tmp_path: Path, write_tfds: Callable[..., Path], tfds_episode: Callable[..., dict[str, Any]]
-) -> Callable[..., Episode]:
-    """Writes two episodes of a data set, and reads the first as the data set is declared.
+def written(
+    write_tfds: Callable[..., Path], tfds_episode: Callable[..., dict[str, Any]]
+) -> Callable[..., DataSet]:
+    """Writes episodes of a data set below a root, where and as its distributors lay them out.
 
-    Given are the data set's TFDS name, where it was converted ("google", "elsewhere" or ""), its
-    features beside those that all have from there, and the values of the first episode that
+    Given are the root, the data set's TFDS name, where it was converted ("google", "elsewhere" or
+    ""), its features beside those that all have from there, and for each episode the values that
     matter. The rest is random; pictures are of one colour.
     """
 
-    def record(name: str, converted: str, features: Features, values: dict[str, Any]) -> Episode:
+    def write(
+        root: Path, name: str, converted: str, features: Features, *episodes: dict[str, Any]
+    ) -> DataSet:
         declared: DataSet = registry.load("dataset", f"oxe/{name}")
         spec = FLAGS | SHARED[converted] | dict(features)
-        unknown = set(values) - set(spec)
-        assert not unknown, unknown
         pictures = {n: (k, s) for n, (k, s) in spec.items() if k in PICTURES}
         others = {n: v for n, v in spec.items() if n not in pictures}
 
-        def made(steps: int, seed: int, given: dict[str, Any]) -> dict[str, Any]:
+        def made(seed: int, given: dict[str, Any]) -> dict[str, Any]:
+            assert set(given) <= set(spec), set(given) - set(spec)
+            steps = len(next(iter(given.values())))
             grey: dict[str, Any] = {
                 n: [np.full(s, 99, PICTURES[k])] * steps for n, (k, s) in pictures.items()
             }
             return tfds_episode(others, steps, seed) | grey | given
 
+        made_up = [made(seed, given) for seed, given in enumerate(episodes)]
+        write_tfds(root / declared.folder, spec, made_up, name=name)
+        return declared
+
+    return write
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, written: Callable[..., DataSet]) -> Callable[..., Episode]:
+    """Writes two episodes as `written` does, and reads the first as the data set is declared."""
+
+    def record(name: str, converted: str, features: Features, values: dict[str, Any]) -> Episode:
         steps = len(next(iter(values.values())))
         harmless = {name: np.repeat(rows[:1], 3, axis=0) for name, rows in values.items()}
-        episodes = [made(steps, 0, values), made(3, 1, harmless)]
-        folder = write_tfds(tmp_path / declared.folder, spec, episodes, name=name)
-        source = declared.open(str(folder), declared.splits[0])
+        declared = written(tmp_path, name, converted, features, values, harmless)
+        source = declared.open_split(str(tmp_path / declared.folder))
         assert source.lengths().tolist() == [steps, 3] and len(source.episode(1)) == 3
         episode = source.episode(0)
         _check(episode, registry.load("embodiment", declared.embodiment), steps)
