@@ -212,3 +212,38 @@ def test_what_stands_in_a_real_log_stands_still(real_data: Callable[[str], Path]
     row = np.searchsorted(ego.times_ns, agents.times_ns)
     gap = np.linalg.norm(agents.positions - ego.positions[row], axis=1)
     assert gap.min() > 2.5  # the recording car is none of them
+
+
+def test_boxes_of_a_real_log_hold_the_laser_points_that_their_makers_counted(
+    real_data: Callable[[str], Path],
+) -> None:
+    reader = Argoverse2SensorReader(folder=real_data(SLICE))
+    drive = reader.drive(reader.keys()[0])
+    agents, ego, log = drive.agents, drive.ego, reader.folder / drive.key
+    assert agents is not None and ego is not None
+    told = feather.read_table(log / "annotations.feather").to_pydict()
+    counted = dict(
+        zip(
+            zip(told["timestamp_ns"], told["track_uuid"], strict=True),
+            told["num_interior_pts"],
+            strict=True,
+        )
+    )
+    for sweep in sorted((log / "sensors/lidar").iterdir()):
+        points = feather.read_table(sweep)
+        seen = np.stack([points[axis].to_numpy().astype(float) for axis in "xyz"], axis=1)
+        time = int(sweep.stem)
+        row = np.searchsorted(ego.times_ns, time)
+        city = seen @ ego.rotations[row].T + ego.positions[row]
+        found, expected = [], []
+        for i in np.flatnonzero(agents.times_ns == time):
+            away = city - agents.positions[i]
+            cos, sin = np.cos(agents.headings[i]), np.sin(agents.headings[i])
+            along = cos * away[:, 0] + sin * away[:, 1]
+            aside = cos * away[:, 1] - sin * away[:, 0]
+            inside = np.abs(np.stack([along, aside, away[:, 2]], axis=1)) <= agents.size[i] / 2
+            found.append(inside.all(axis=1).sum())
+            expected.append(counted[time, agents.identity[i]])
+        assert len(found) > 50 and max(expected) > 500
+        off = np.abs(np.array(found) - expected)
+        assert np.mean(off <= np.maximum(2, 0.1 * np.array(expected))) > 0.95
