@@ -2,8 +2,8 @@
 
 Actions are velocities along x, y, z and about z (the catalogue: "Velocity in XYZ", "Angular
 velocity about the z axis"). They run from -1 to 1; how fast that is no public source says, so they
-are declared as shares of the greatest. The gripper holds the cable throughout and is not recorded;
-the one instruction of all episodes is left out.
+are declared as shares of the greatest. Nor is their frame documented. The gripper holds the cable
+throughout and is not recorded; the one instruction of all episodes is left out.
 Source: Luo et al., "Multi-Stage Cable Routing through Hierarchical Imitation Learning", 2023;
 TensorFlow Datasets' catalogue, berkeley_cable_routing.
 """

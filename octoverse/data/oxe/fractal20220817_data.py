@@ -13,7 +13,7 @@ Source: Brohan et al., "RT-1", 2022; TensorFlow Datasets' catalogue, fractal2022
 import numpy as np
 
 from octoverse.data.oxe.declare import WORDS, oxe
-from octoverse.data.oxe.google import DONE, GRIPPER, tool
+from octoverse.data.oxe.rt1 import DONE, GRIPPER, tool
 from octoverse.data.standard import Standard, Taken
 
 HZ = 3.0

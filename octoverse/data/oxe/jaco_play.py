@@ -12,7 +12,7 @@ import numpy as np
 
 from octoverse.data import poses
 from octoverse.data.oxe.declare import WORDS, oxe
-from octoverse.data.oxe.google import DONE, GRIPPER
+from octoverse.data.oxe.rt1 import DONE, GRIPPER
 from octoverse.data.standard import Standard, Taken
 
 HZ = 10.0

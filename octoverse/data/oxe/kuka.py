@@ -12,7 +12,7 @@ Source: Kalashnikov et al., "QT-Opt", 2018; TensorFlow Datasets' catalogue, kuka
 import numpy as np
 
 from octoverse.data.oxe.declare import oxe
-from octoverse.data.oxe.google import DONE, GRIPPER, tool
+from octoverse.data.oxe.rt1 import DONE, GRIPPER, tool
 from octoverse.data.standard import Standard, Taken
 
 

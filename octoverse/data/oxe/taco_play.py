@@ -1,17 +1,16 @@
 """Play of a Franka with a kitchen (TACO-RL, HULC++), teleoperated, at 15 Hz.
 
 What is commanded is an absolute pose of the tool, actions; the delta is taken from the pose that is
-measured, robot_obs, to it. rel_actions_world has the same in units of 2 cm and 0.05 rad, if its
-makers' CALVIN is followed; the catalogue gives no unit. Euler angles are roll, pitch, yaw, as in
-CALVIN; the catalogue says "yaw, pitch, roll", but the ranges in the training example of
-google-deepmind/open_x_embodiment (-3.2 to 3.2, -0.8 to 0.2, -1.8 to 2.5) are those of a tool that
-looks down.
+measured, robot_obs, to it. rel_actions_world has the same in units of 2 cm and 0.05 rad. Euler
+angles are roll, pitch, yaw (about x, y, z, so the makers' README); the catalogue says "yaw, pitch,
+roll", but the ranges in the training example of google-deepmind/open_x_embodiment (-3.2 to 3.2,
+-0.8 to 0.2, -1.8 to 2.5) are those of a tool that looks down.
 
-Sources disagree about the gripper. Taken is 1 = open, -1 = closed, with CALVIN's README, octo and
-openvla. The catalogue and thu-ml/RoboticsDiffusionTransformer say -1 = open. Episodes say when they
-are done, which the body cannot.
+Sources disagree about the gripper. Taken is 1 = open, -1 = closed, with the makers' README, octo
+and openvla. The catalogue and thu-ml/RoboticsDiffusionTransformer say -1 = open. Episodes say when
+they are done, which the body cannot.
 Source: Rosete-Beas et al., "Latent Plans for Task-Agnostic Offline Reinforcement Learning", 2022;
-mees/calvin, dataset/README.md; TensorFlow Datasets' catalogue, taco_play.
+ErickRosete/tacorl, dataset/README.md; TensorFlow Datasets' catalogue, taco_play.
 """
 
 import numpy as np

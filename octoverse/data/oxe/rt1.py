@@ -1,4 +1,4 @@
-"""What the data sets of Google's robots have in common: RT-1's and QT-Opt's."""
+"""The form of RT-1's actions and states, which other data sets of Open X-Embodiment share."""
 
 import numpy as np
 
