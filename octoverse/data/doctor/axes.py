@@ -7,7 +7,7 @@ import numpy as np
 from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.lag import ROWS, best_lag
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Tied, tied_groups
+from octoverse.data.doctor.pairs import Tied, steady, tied_groups
 
 _OTHER, _OWN, _BETTER = 0.6, 0.3, 0.4
 """Crossed: another number is moved at least so much, its own at most so much, this far apart."""
@@ -30,6 +30,7 @@ def _crossed(tied: Tied, actions: np.ndarray, states: np.ndarray) -> Iterator[Fi
     if tied.kind == "position":
         # Levels of different joints often go together; their changes seldom do.
         actions, states = np.diff(actions, axis=0), np.diff(states, axis=0)
+    actions, states = steady(actions), steady(states)
     moving = (actions.std(axis=0) > 1e-9) & (states.std(axis=0) > 1e-9)
     kept = np.flatnonzero(moving)
     if len(actions) < ROWS or not len(kept):

@@ -53,8 +53,7 @@ def _named(
             check="constant",
             severity="information",
             where=name,
-            message=f"{len(labels)} of {spec.size} numbers {what}: {', '.join(labels)}. "
-            "Normalisation guards them.",
+            message=f"{len(labels)} of {spec.size} numbers {what}: {', '.join(labels)}.",
             evidence={"numbers": len(labels), "rows": rows},
         )
 

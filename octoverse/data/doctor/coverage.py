@@ -17,6 +17,7 @@ _EPISODES = 5
 def coverage(recording: Recording) -> Iterator[Finding]:
     """Look for streams and groups without a single valid value, and at the episodes' lengths."""
     yield from _absent(recording)
+    yield from _sometimes(recording)
     for name, spec in recording.body.action.items():
         yield from _masked(recording, name)
         if isinstance(spec, PathGroup):
@@ -54,6 +55,26 @@ def _absent(recording: Recording) -> Iterator[Finding]:
             message="Optional and absent throughout.",
             evidence={"absent": len(optional), "declared": len(recording.body.observation)},
         )
+
+
+def _sometimes(recording: Recording) -> Iterator[Finding]:
+    """Streams that some episodes have, and others not."""
+    total = len(recording.episodes)
+    for name in recording.body.observation:
+        pictures = recording.pictures.get(name)
+        having = (
+            len({picture.episode for picture in pictures})
+            if pictures
+            else sum(name in episode.observation for episode in recording.episodes)
+        )
+        if 0 < having < total:
+            yield Finding(
+                check="coverage",
+                severity="information",
+                where=name,
+                message=f"{having} of {total} episodes have it.",
+                evidence={"episodes": having, "of": total},
+            )
 
 
 def _masked(recording: Recording, name: str) -> Iterator[Finding]:

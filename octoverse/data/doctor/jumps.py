@@ -1,4 +1,8 @@
-"""Measured numbers that jump: glitches of sensors, angles that wrap, spliced recordings."""
+"""Measured numbers that jump: glitches of sensors, angles that wrap, spliced recordings.
+
+A glitch of one step is looked for in the bend there (the number less the mean of those beside it),
+which is far smaller than steps are where motion is smooth.
+"""
 
 from collections.abc import Iterator
 
@@ -18,6 +22,8 @@ _ALONE = 3.0
 """And so many times the steps beside it, unless it comes back at once: fast motion is no jump."""
 _WRAP = 0.5
 """A step within so many radians of a full turn is an angle that wraps."""
+_BEYOND = 2.0
+"""A glitch bends the curve by so many of its usual (95 %) steps."""
 _STEPS = 50
 
 
@@ -71,6 +77,7 @@ def _of_number(
         if _alone(step, int(t))
     ]
     if not found:
+        yield from _spikes(where, unit, least, steps, float(np.quantile(moving, 0.95)))
         return
     by_key = dict(numbers)
     spikes = sum(_returns(by_key[key], t, bound) for key, t in found)
@@ -93,6 +100,43 @@ def _of_number(
         },
         cure="Mask those steps, or cut the episode there.",
     )
+
+
+def _spikes(
+    where: str, unit: str, least: float, steps: list[tuple[str, np.ndarray]], usual: float
+) -> Iterator[Finding]:
+    """Single numbers far from both beside them, which themselves agree."""
+    bends = [(key, (step[:-1] - step[1:]) / 2) for key, step in steps if len(step) > 1]
+    every = np.abs(np.concatenate([bend for _, bend in bends])) if bends else np.zeros(0)
+    every = every[np.isfinite(every) & (every > 0)]
+    if len(every) < _STEPS:
+        return
+    # One leap bends three steps, so the measure of what is usual leaves out a tenth.
+    common = float(np.quantile(every, 0.9))
+    bound = max(_OUTLIER * common, _BEYOND * usual, least)
+    across = {key: step[:-1] + step[1:] for key, step in steps}
+    found = [
+        (key, int(t))
+        for key, bend in bends
+        for t in np.flatnonzero(np.abs(bend) > bound)
+        if abs(across[key][t]) < abs(bend[t]) / 2
+    ]
+    if found:
+        key, at = found[0]
+        yield Finding(
+            check="jumps",
+            severity="fault",
+            where=f"{where}, episode {key}, step {at + 1}",
+            message=f"It leaps aside {len(found)} times for a single step, by more than "
+            f"{bound:.3g} {unit}: a sensor that glitches.",
+            evidence={
+                "leaps": len(found),
+                "largest": round(float(every.max()), 5),
+                "usual bend (90 %)": round(common, 6),
+                "bound": round(bound, 5),
+            },
+            cure="Mask those steps.",
+        )
 
 
 def _alone(steps: np.ndarray, t: int) -> bool:

@@ -1,13 +1,13 @@
 """Where in time an action stands against what the state does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from octoverse.data.doctor.finding import Finding
+from octoverse.data.doctor.finding import Finding, Severity
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Tied, tied_groups
+from octoverse.data.doctor.pairs import Kind, Tied, steady, tied_groups
 
 LONGEST = 1.0
 """Seconds looked ahead and back."""
@@ -15,8 +15,21 @@ ROWS = 40
 """Steps needed at each lag."""
 _MARGIN = 0.1
 """By how much a lag must fit better than 0 to count, as a share of what is left unexplained."""
+_BACKWARD = 0.25
+"""The same for lags below 0: that a state should come before its action wants more proof."""
 _FOLLOWS = 0.25
 """Share of the state's movement that must be explained for the fit to mean anything."""
+
+_SAME, _NEXT = "the measured state of the same step", "the measured state of the next step"
+_MOVED = "the measured state's own moves"
+_GRAVE: Mapping[str, Severity] = {_SAME: "fault", _NEXT: "suspicion", _MOVED: "information"}
+_COPIED: Mapping[Kind, Sequence[tuple[int, str]]] = {
+    "position": ((0, _SAME), (1, _NEXT)),
+    "delta": ((0, _MOVED),),
+    "velocity": ((0, _MOVED),),
+    "gripper": (),
+}
+"""What an action may be a copy of, and at which lag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +70,16 @@ def lag(recording: Recording) -> Iterator[Finding]:
                 left, right = tied.at_lag(steps)
                 evidence[f"mean error {name}"] = round(float(np.abs(left - right).mean()), 5)
         if found.steps < 0:
+            late = "1 step" if found.steps == -1 else f"{-found.steps} steps"
             yield Finding(
                 check="lag",
-                severity="fault",
+                # One step is also what a velocity shows that was measured looking back.
+                severity="suspicion" if found.steps == -1 else "fault",
                 where=tied.group,
-                message=f"Actions come {-found.steps} steps after the states that they lead to: "
-                "they are recorded late, or shifted against the states.",
+                message=f"Actions come {late} after the states that they lead to: they are "
+                "recorded late, or shifted against the states.",
                 evidence=evidence,
-                cure=f"Shift them {-found.steps} steps earlier where they enter.",
+                cure=f"Shift them {late} earlier where they enter.",
             )
         else:
             when = (
@@ -91,11 +106,12 @@ def best_lag(tied: Tied) -> Lag | None:
     for steps in range(-reach, reach + 1):
         left, right = tied.at_lag(steps)
         if len(left) >= ROWS:
-            unexplained[steps] = _unexplained(left, right)
+            unexplained[steps] = _unexplained(steady(left), steady(right))
     if 0 not in unexplained:
         return None
     best = min(unexplained, key=lambda steps: unexplained[steps])
-    clear = unexplained[best] < (1 - _MARGIN) * unexplained[0]
+    margin = _MARGIN if best > 0 else _BACKWARD
+    clear = unexplained[best] < (1 - margin) * unexplained[0]
     return Lag(steps=best if clear else 0, unexplained=unexplained)
 
 
@@ -112,9 +128,7 @@ def _unexplained(actions: np.ndarray, states: np.ndarray) -> float:
 
 def _copies(tied: Tied) -> Iterator[Finding]:
     """Actions that are the state's own numbers."""
-    if tied.kind != "position":
-        return
-    for steps, what in ((0, "of the same step"), (1, "of the next step")):
+    for steps, what in _COPIED[tied.kind]:
         left, right = tied.at_lag(steps)
         moved = np.abs(np.diff(left, axis=0)).max(axis=1, initial=0) > 1e-6
         same = np.abs(left - right).max(axis=1, initial=0) <= 1e-6 * (
@@ -123,11 +137,10 @@ def _copies(tied: Tied) -> Iterator[Finding]:
         if len(left) >= ROWS and moved.sum() >= ROWS // 2 and same[1:][moved].mean() > 0.99:
             yield Finding(
                 check="lag",
-                severity="fault" if steps == 0 else "suspicion",
+                severity=_GRAVE[what],
                 where=tied.group,
-                message=f"Its numbers are the measured state {what}: a copy of the measurement, "
-                "not a command.",
+                message=f"Its numbers are {what}: made of the measurement, not commanded.",
                 evidence={"steps": len(left), "equal": round(float(same.mean()), 4)},
-                cure="Take the commanded values, or the states of later steps, as actions.",
+                cure="Take the commanded values where there are some.",
             )
             return

@@ -7,7 +7,7 @@ import numpy as np
 
 from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.looking import Recording, series
-from octoverse.embodiment import ActionGroup, State
+from octoverse.embodiment import ActionGroup, Command, State
 
 _MARGIN = 0.02
 """Beyond the limits by less than this share of their width: noise about a joint's stop."""
@@ -20,20 +20,14 @@ def limits(recording: Recording) -> Iterator[Finding]:
     """Hold every number against the body's declaration."""
     for side in _SIDES:
         for name, spec in getattr(recording.body, side).items():
-            values = (
-                [series(episode, side, name) for episode in recording.episodes]
-                if (not isinstance(spec, str) and _is_numeric(spec))
-                else []
-            )
             yield from _not_finite(recording, side, name)
+            if isinstance(spec, Command):
+                yield from _no_command(recording, name, spec)
             if isinstance(spec, State | ActionGroup):
+                values = (series(episode, side, name) for episode in recording.episodes)
                 rows = [v.reshape(-1, spec.size) for v in values if v is not None]
                 if rows:
                     yield from _beyond(name, spec, np.concatenate(rows))
-
-
-def _is_numeric(spec: object) -> bool:
-    return isinstance(spec, State | ActionGroup)
 
 
 def _not_finite(
@@ -56,6 +50,28 @@ def _not_finite(
                 cure="Mask those steps, or leave the episode out.",
             )
             return
+
+
+def _no_command(recording: Recording, name: str, spec: Command) -> Iterator[Finding]:
+    found = [
+        np.asarray(episode.observation[name])[
+            np.asarray(episode.observation_valid.get(name, np.ones(len(episode), bool)))
+        ]
+        for episode in recording.episodes
+        if name in episode.observation
+    ]
+    given = np.concatenate(found) if found else np.zeros(0)
+    wrong = (given < 0) | (given >= len(spec.names))
+    if wrong.any():
+        yield Finding(
+            check="limits",
+            severity="fault",
+            where=name,
+            message=f"{wrong.mean():.2%} of its commands are none of 0 to {len(spec.names) - 1} "
+            f"({', '.join(spec.names)}), such as {given[wrong][0]:g}.",
+            evidence={"share": round(float(wrong.mean()), 5), "commands": len(spec.names)},
+            cure="Convert them to the body's commands where they enter, or mask them.",
+        )
 
 
 def _beyond(name: str, spec: State | ActionGroup, rows: np.ndarray) -> Iterator[Finding]:

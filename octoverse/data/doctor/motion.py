@@ -13,6 +13,8 @@ _DRIVING = 1.0
 """Metres a second from which on ratios mean something."""
 _TURNING = 0.02
 """Radians a second of turning needed in the middle of what is compared."""
+_NOW = 1e-3
+"""Metres or radians that the last pose of a history may be off."""
 _ASIDE = 0.1
 """Radians; cars slip by a few hundredths, and cameras are mounted to a few more."""
 _SUSPICION, _FAULT = 1.15, 1.5
@@ -38,6 +40,7 @@ def motion(recording: Recording) -> Iterator[Finding]:
     )
     if history is None or path is None:
         return
+    yield from _ends_now(history, recording)
     past, future, told = _gathered(recording, history, path, speed)
     if speed is not None:
         known = np.isfinite(told)
@@ -165,6 +168,27 @@ def _same_turn(first: str, before: np.ndarray, second: str, after: np.ndarray) -
             message=f"It turns left where '{first}' turns right, in {1 - same:.0%} of the turns.",
             evidence={"same way": round(same, 3), "steps": int(both.sum()), "bound": 0.2},
             cure="Left is positive, y and heading alike.",
+        )
+
+
+def _ends_now(history: str, recording: Recording) -> Iterator[Finding]:
+    """A history is seen from where the vehicle is now: its last pose is zero."""
+    ends = [
+        values[:, -1]
+        for episode in recording.episodes
+        if (values := series(episode, "observation", history)) is not None
+    ]
+    off = np.abs(np.concatenate(ends)) if ends else np.zeros((0, 3))
+    off = off[np.isfinite(off).all(axis=1)]
+    if len(off) and off.max() > _NOW:
+        yield Finding(
+            check="motion",
+            severity="fault",
+            where=history,
+            message=f"Its last pose is up to {off.max():.3g} m or rad from zero: it is not seen "
+            "from where the vehicle is now.",
+            evidence={"largest": round(float(off.max()), 5), "bound": _NOW, "steps": len(off)},
+            cure="Bring past poses into the frame of each moment where they enter.",
         )
 
 

@@ -91,6 +91,14 @@ class Tied:
         return left[whole], right[whole]
 
 
+def steady(rows: np.ndarray) -> np.ndarray:
+    """Numbers (n, p), the outermost hundredth at either end drawn in, so that no glitch decides."""
+    if not len(rows):
+        return rows
+    low, high = np.quantile(rows, [0.01, 0.99], axis=0)
+    return np.clip(rows, low, high)
+
+
 def tied_groups(recording: Recording) -> list[Tied]:
     """The action groups of which the state measures something."""
     found = []

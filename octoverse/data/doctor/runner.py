@@ -20,6 +20,7 @@ from octoverse.data.doctor.limits import limits
 from octoverse.data.doctor.looking import Look, Recording, Tell, look_at
 from octoverse.data.doctor.motion import motion
 from octoverse.data.doctor.scale import scale
+from octoverse.data.doctor.stale import stale
 from octoverse.data.doctor.words import words
 from octoverse.data.source import Source
 
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     lag,
     constant,
     jumps,
+    stale,
     clock,
     cameras,
     words,

@@ -7,7 +7,7 @@ import numpy as np
 from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.lag import best_lag
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Tied, tied_groups
+from octoverse.data.doctor.pairs import Tied, steady, tied_groups
 from octoverse.embodiment import Pedals
 
 ROWS = 40
@@ -57,7 +57,7 @@ def scale(recording: Recording) -> Iterator[Finding]:
 
 def _of_group(tied: Tied) -> Iterator[Finding]:
     lag = best_lag(tied)
-    actions, states = tied.at_lag(lag.steps if lag is not None else 0)
+    actions, states = map(steady, tied.at_lag(lag.steps if lag is not None else 0))
     told, untold = [], []
     for i, pair in enumerate(tied.pairs):
         gain = gain_of(actions[:, i], states[:, i])

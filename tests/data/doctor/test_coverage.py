@@ -33,6 +33,16 @@ def test_an_optional_stream_may_be_absent(make: Fixture, told: Fixture) -> None:
     assert found.where == "tertiary"
 
 
+def test_a_stream_that_some_episodes_have_is_told(make: Fixture, told: Fixture) -> None:
+    def some(episode: Episode) -> Episode:
+        return without("observation", "tertiary")(episode) if int(episode.key) % 2 else episode
+
+    source = make("widowx", change=some)
+    assert told(source) == []
+    found = [f for f in told(source, "information") if f.check == "coverage"]
+    assert any(f.where == "tertiary" and "3 of 6 episodes have it" in f.message for f in found)
+
+
 def test_actions_that_are_absent_are_a_fault(make: Fixture, told: Fixture) -> None:
     (found,) = told(make("widowx", change=without("action", "gripper")))
     assert (found.check, found.severity, found.where) == ("coverage", "fault", "gripper")

@@ -60,4 +60,52 @@ def test_a_tool_that_never_turns_tells_no_frame(
 
 def test_an_arm_without_measured_orientation_tells_no_frame(make: Fixture, told: Fixture) -> None:
     (found,) = [f for f in told(make("tabletop_arm"), "cannot be told") if f.check == "frame"]
-    assert "position and orientation of the tool are not all measured" in found.message
+    assert "the tool's orientation is not all measured" in found.message
+
+
+def test_numbers_in_another_order_are_left_to_the_axes(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    swap = changed("action", "arm", lambda values: values[:, [1, 0, 2, 3, 4, 5]])
+    source = make("widowx", change=swap)
+    assert {f.check for f in told(source)} == {"axes"}
+    (found,) = [f for f in told(source, "cannot be told") if f.check == "frame"]
+    assert "another order or sense (see axes)" in found.message
+
+
+def test_axes_that_are_turned_are_a_fault(make: Fixture, told: Fixture, changed: Fixture) -> None:
+    def turn(values: np.ndarray) -> np.ndarray:
+        values, half = values.copy(), np.sqrt(0.5)
+        x, y = values[:, 0].copy(), values[:, 1].copy()
+        values[:, 0], values[:, 1] = half * (x - y), half * (x + y)
+        return values
+
+    found = told(make("widowx", change=changed("action", "arm", turn)))
+    (found,) = [f for f in found if f.check == "frame"]
+    assert found.severity == "fault"
+    assert "turned by 45 degrees against those that the state is measured in" in found.message
+
+
+def test_an_arm_that_does_not_follow_tells_no_frame(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    rng = np.random.default_rng(0)
+    noise = changed("action", "arm", lambda v: rng.normal(0, 0.01, v.shape).astype(np.float32))
+    (found,) = [
+        f for f in told(make("widowx", change=noise), "cannot be told") if f.check == "frame"
+    ]
+    assert "the state does not follow the action" in found.message
+
+
+def test_too_few_steps_tell_no_frame(make: Fixture, told: Fixture) -> None:
+    def cut(episode: Episode) -> Episode:
+        return replace(
+            episode,
+            times_ns=episode.times_ns[:9],
+            observation={k: v[:9] for k, v in episode.observation.items()},
+            action={k: v[:9] for k, v in episode.action.items()},
+        )
+
+    source = make("widowx", change=cut, episodes=3)
+    (found,) = [f for f in told(source, "cannot be told") if f.check == "frame"]
+    assert "there are too few steps" in found.message

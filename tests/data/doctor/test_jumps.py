@@ -18,6 +18,30 @@ def test_a_glitch_is_a_fault_with_its_place(make: Fixture, told: Fixture, change
     assert "It jumps 12 times" in found.message and "a sensor that glitches" in found.message
 
 
+def test_a_small_glitch_is_told_from_smooth_motion(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    def glitch(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[30, 2] += 0.3
+        return values
+
+    (found,) = told(make("widowx", change=changed("observation", "tool", glitch)))
+    assert (found.check, found.severity) == ("jumps", "fault")
+    assert found.where == "tool.z, episode 0, step 30"
+    assert "It leaps aside 6 times for a single step" in found.message
+
+
+def test_fast_motion_is_no_jump(make: Fixture, told: Fixture, changed: Fixture) -> None:
+    def dash(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[:, 2] = 0.8 * np.tanh((np.arange(len(values)) - 30) / 2)
+        return values
+
+    found = told(make("widowx", change=changed("observation", "tool", dash)))
+    assert [f for f in found if f.check == "jumps"] == []
+
+
 def test_a_splice_is_a_suspicion(make: Fixture, told: Fixture, changed: Fixture) -> None:
     def splice(values: np.ndarray) -> np.ndarray:
         values = values.copy()

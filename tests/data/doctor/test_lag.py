@@ -48,7 +48,25 @@ def test_actions_that_are_the_states_are_named(
 
     found = told(make("unitree_g1", change=copied))
     assert [(f.check, f.severity) for f in found] == [("lag", severity)]
-    assert "a copy of the measurement" in found[0].message
+    assert "made of the measurement, not commanded" in found[0].message
+
+
+def test_deltas_made_of_states_are_information(make: Fixture, told: Fixture) -> None:
+    def made(episode: Episode) -> Episode:
+        tool = np.asarray(episode.observation["tool"], np.float64)
+        moves = np.concatenate([np.diff(tool[:, :6], axis=0), np.zeros((1, 6))])
+        return replace(episode, action={**episode.action, "arm": moves})
+
+    source = make("widowx", change=made)
+    assert told(source) == []
+    found = [f for f in told(source, "information") if f.check == "lag"]
+    assert any("the measured state's own moves" in f.message for f in found)
+
+
+def test_a_single_step_late_is_a_suspicion(make: Fixture, told: Fixture, changed: Fixture) -> None:
+    (found,) = told(make("widowx", change=changed("action", "arm", shifted(1))))
+    assert (found.check, found.severity) == ("lag", "suspicion")
+    assert "Actions come 1 step after the states" in found.message
 
 
 def test_what_does_not_follow_has_no_lag(make: Fixture, told: Fixture, changed: Fixture) -> None:

@@ -62,3 +62,12 @@ def test_noise_about_a_stop_is_no_fault(make: Fixture, told: Fixture, changed: F
         return values
 
     assert told(make("rc_car", change=changed("action", "pedals", rub))) == []
+
+
+def test_commands_that_do_not_exist_are_a_fault(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    beyond = changed("observation", "command", lambda values: values + 1)
+    (found,) = told(make("passenger_car", change=beyond))
+    assert (found.check, found.severity, found.where) == ("limits", "fault", "command")
+    assert "none of 0 to 3 (left, straight, right, unknown), such as 4" in found.message

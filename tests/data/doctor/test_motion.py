@@ -55,6 +55,15 @@ def test_a_path_that_goes_backward_is_a_fault(make: Fixture, told: Fixture) -> N
     assert any("says forward where" in f.message for f in found)
 
 
+def test_a_history_that_does_not_end_now_is_a_fault(make: Fixture, told: Fixture) -> None:
+    def shift(episode: Episode) -> Episode:
+        history = np.asarray(episode.observation["ego_history"]) + np.float32(0.5)
+        return replace(episode, observation={**episode.observation, "ego_history": history})
+
+    found = told(make("road_car", change=shift))
+    assert any("Its last pose is up to 0.5 m or rad from zero" in f.message for f in found)
+
+
 def test_one_unit_is_confirmed(make: Fixture, told: Fixture) -> None:
     found = [f for f in told(make("road_car"), "information") if f.check == "motion"]
     assert sum("one unit" in f.message for f in found) == 3

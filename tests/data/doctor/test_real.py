@@ -43,7 +43,7 @@ def test_bridge_is_cut_short_and_its_flags_are_wrong(report: Callable[..., Findi
     ]
     assert "All 15 episodes have exactly 10 steps" in said(found, "coverage", "suspicion")
     assert "in 10 of 10 events" in said(found, "gripper", "information")
-    assert "moves 0.82 to 1.03 for 1 commanded" in said(found, "units", "information")
+    assert "moves 0.82 to 1.02 for 1 commanded" in said(found, "units", "information")
     assert "in the robot's base frame" in said(found, "frame", "information")
     assert "times are nominal" in said(found, "clock", "cannot be told")
     assert "None of 15 episodes here is among 5" in said(found, "copies", "information")
@@ -62,16 +62,21 @@ def test_cr5_has_an_irregular_clock_and_no_measured_gripper(
     untold = said(found, "gripper", "cannot be told")
     assert "no state measures an opening. 8 of 8 episodes begin open" in untold
     assert "(action[6]) 0 is open, by their declaration" in said(found, "gripper", "information")
-    assert "moves 0.98 to 1.00 for 1 commanded" in said(found, "units", "information")
+    units = said(found, "units", "information")
+    assert "4 of 6 numbers can be held against the state: it moves 1.00 to 1.00" in units
     assert "There is one instruction only" in said(found, "words", "information")
 
 
-def test_g1_keeps_its_old_numbers_and_repeats_images(report: Callable[..., Findings]) -> None:
+def test_g1_keeps_its_old_numbers_and_repeats_images_and_hands(
+    report: Callable[..., Findings],
+) -> None:
     found = report("unitree-g1-inspire", "all")
     assert grave(found) == [
         ("cameras", "fault", "head, episode 20, step 0"),
         ("lerobot", "fault", "data/chunk-000/episode_000020.parquet"),
+        ("stale", "suspicion", "hands"),
     ]
+    assert "60% of its steps in motion repeat" in said(found, "stale", "suspicion")
     # In the first two seconds of an episode every other image is that before it.
     assert "neighbouring images are equal in every pixel" in said(found, "cameras", "fault")
     assert "the number 20 and its first row the index 7844" in said(found, "lerobot", "fault")
