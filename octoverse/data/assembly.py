@@ -1,7 +1,6 @@
 """Make the samples of a step: open episodes, decode images, cut. Runs wherever it is called."""
 
 import zlib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,8 +8,9 @@ from functools import partial
 import numpy as np
 
 from octoverse.data.cutting import Cutter
+from octoverse.data.kept import SOURCES, Kept
 from octoverse.data.opened import OpenedEpisode
-from octoverse.data.pictures import PictureCache, picture_of
+from octoverse.data.pictures import picture_of
 from octoverse.data.schedule import Draw
 from octoverse.data.source import Source
 from octoverse.data.variation import Variation
@@ -19,7 +19,9 @@ from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig, BadData
 from octoverse.preprocess import Preprocess, PreprocessConfig
 
-_NUMBERS_SHARE = 0.25
+_SOURCES_SHARE = 0.25
+"""Of the memory, for what sources keep open: files, decoders, parsed records."""
+_EPISODES_SHARE = 0.25
 """Of the memory, for opened episodes; the rest is for decoded images."""
 _ATTEMPTS = 50
 """Samples that are drawn in place of ones that cannot be read, before giving up."""
@@ -78,15 +80,9 @@ class Assembler:
             )
             for name, body in setting.bodies.items()
         }
-        self._opened: OrderedDict[tuple[int, int], OpenedEpisode] = OrderedDict()
-        self._opened_bytes = 0
-        self._opened_limit = int(setting.memory * _NUMBERS_SHARE)
-        self._pictures = PictureCache(setting.memory - self._opened_limit)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that it holds on to."""
-        return self._opened_bytes + self._pictures.nbytes
+        SOURCES.limit = int(setting.memory * _SOURCES_SHARE)
+        self._opened = Kept(int(setting.memory * _EPISODES_SHARE))
+        self._pictures = Kept(setting.memory - SOURCES.limit - self._opened.limit)
 
     def make(self, places: Sequence[Place], into: Mapping[str, StackedWindows]) -> Made:
         """Write samples into their rows.
@@ -135,30 +131,25 @@ class Assembler:
 
         def picture(name: str, at: int) -> np.ndarray:
             read = partial(picture_of, opened, self._preprocess, name, at)
-            return self._pictures.get((*key, name, at), read)
+            return self._pictures.get((*key, name, at), read, _nbytes)
 
         self._cutters[place.body].cut(into, place.row, opened, step, picture, rng)
         into.seeds[place.row] = place.draw.seed
 
     def _open(self, source: int, episode: int) -> OpenedEpisode:
-        key = (source, episode)
-        found = self._opened.get(key)
-        if found is not None:
-            self._opened.move_to_end(key)
-            return found
-        data = self._setting.sources[source]
-        opened = OpenedEpisode(data.episode(episode), self._setting.bodies[data.embodiment])
-        if opened.nbytes > self._opened_limit:
-            raise BadConfig(
-                f"'{data.name}', episode {opened.episode.key}: expected at most "
-                f"{self._opened_limit:,} bytes ({_NUMBERS_SHARE:.0%} of a process's share of the "
-                f"memory), got {opened.nbytes:,}. Give the mixture more memory, or fewer workers."
-            )
-        self._opened[key] = opened
-        self._opened_bytes += opened.nbytes
-        while self._opened_bytes > self._opened_limit:
-            self._opened_bytes -= self._opened.popitem(last=False)[1].nbytes
-        return opened
+        def make() -> OpenedEpisode:
+            data = self._setting.sources[source]
+            made = OpenedEpisode(data.episode(episode), self._setting.bodies[data.embodiment])
+            if made.nbytes > self._opened.limit:
+                raise BadConfig(
+                    f"'{data.name}', episode {made.episode.key}: expected at most "
+                    f"{self._opened.limit:,} bytes ({_EPISODES_SHARE:.0%} of a process's share of "
+                    f"the memory), got {made.nbytes:,}. Give the mixture more memory, or fewer "
+                    "workers."
+                )
+            return made
+
+        return self._opened.get((source, episode), make, _nbytes)
 
     def _other(self, draw: Draw, attempt: int) -> tuple[int, int]:
         """Any episode and step of the same source, in place of one that cannot be read."""
@@ -168,6 +159,10 @@ class Assembler:
         ends = np.cumsum(sizes)
         episode = int(np.searchsorted(ends, flat, side="right"))
         return episode, flat - int(ends[episode] - sizes[episode])
+
+
+def _nbytes(value: OpenedEpisode | np.ndarray) -> int:
+    return value.nbytes
 
 
 def rows_of(places: Sequence[Place]) -> dict[str, int]:

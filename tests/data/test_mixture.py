@@ -8,6 +8,7 @@ import pytest
 
 from octoverse.augmentation import Augmentation
 from octoverse.data.cutting import cut
+from octoverse.data.kept import SOURCES
 from octoverse.data.mixture import Mixture, MixtureState
 from octoverse.data.source import Source, check_index
 from octoverse.data.weighted import Weighted
@@ -195,6 +196,22 @@ def test_all_that_fits_in_the_memory_is_read_once() -> None:
         for _ in range(30):
             mixed.next()
     assert sorted(source.reads) == [0, 1, 2]
+
+
+def test_the_memory_is_shared_between_sources_episodes_and_pictures() -> None:
+    with mixture(Made(), memory_bytes=10_000_000):
+        assert 2_000_000 < SOURCES.limit < 2_500_000
+
+
+def test_an_episode_larger_than_its_share_of_the_memory_is_refused() -> None:
+    with (
+        mixture(Made(pixels=64), memory_bytes=400_000) as mixed,
+        pytest.raises(
+            BadConfig,
+            match=r"'made', episode \d: expected at most [\d,]+ bytes \(25% of .*more mem",
+        ),
+    ):
+        mixed.next()
 
 
 def test_training_jitters_images_and_validation_does_not() -> None:

@@ -1,7 +1,6 @@
 """Driving logs of any format as episodes of a car."""
 
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -9,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from octoverse.data.kept import SOURCES
 from octoverse.data.logs.check import check
 from octoverse.data.logs.clock import nanoseconds, runs, steps_at
 from octoverse.data.logs.drive import Drive, DriveReader
@@ -46,8 +46,6 @@ class DriveSource:
     """How far a frame or a sample may be from its step [s]."""
     longest_gap: float = 0.5
     """Seconds without a sample that end an episode; nothing is interpolated across more."""
-    keep_bytes: int = 64 * 2**20
-    """Numbers of joined episodes that each process keeps, the last ones used."""
 
     @property
     def name(self) -> str:
@@ -63,6 +61,10 @@ class DriveSource:
 
     def fingerprint(self) -> str:
         """Hash of the logs and of how they are joined and split."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         told = (
             *(_VERSION, self.reader.fingerprint(), self.embodiment, body_of(self).fingerprint),
             *(self.split, self.held_out, self._gap, self.tolerance, self.longest_gap),
@@ -76,27 +78,19 @@ class DriveSource:
             BadData: if the log is damaged.
         """
         check_index(self, index)
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
+        return SOURCES.get(
+            (self.label, self.fingerprint(), index), lambda: self._join(index), _bytes
+        )
+
+    def _join(self, index: int) -> Episode:
         stretch = self._stretches[index]
-        found = self._kept[index] = Join(
+        return Join(
             drive=self._drive(stretch.drive),
             body=body_of(self),
             stretch=stretch,
             tolerance=self.tolerance,
             longest_gap=self.longest_gap,
         ).episode(self.name)
-        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self.keep_bytes:
-            self._kept.popitem(last=False)
-        return found
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_kept"}
-
-    @cached_property
-    def _kept(self) -> OrderedDict[int, Episode]:
-        return OrderedDict()
 
     @property
     def _gap(self) -> float:

@@ -8,18 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from octoverse.data.kept import SOURCES
 from octoverse.data.rlds import address, tfrecord
 from octoverse.data.rlds.example import Pieces, Values, parse
 from octoverse.data.rlds.facts import Part
 from octoverse.data.rlds.index import shards
-from octoverse.data.rlds.kept import Kept
 from octoverse.data.source import Images
 from octoverse.errors import BadData
 
 _CHECKED: dict[tuple[str, str], set[int]] = {}
 """By file and its stamp, the records whose checksums this process has compared."""
-_CONTENTS = Kept(64 << 20)
-"""Records from far away: a request for each image of a window would take longer than the record."""
 
 _BUFFERS = threading.local()
 _LARGEST = 64 << 20
@@ -123,18 +121,24 @@ class Records:
 
 def _content(place: Place) -> memoryview:
     """A record's content; of a local file it is good until this thread reads the next."""
-    kept = _CONTENTS.get(place)
-    if kept is not None:
-        return memoryview(kept)
+    if address.local_path(place.file) is not None:
+        return _checked(place)
+    # Kept: a request for each image of a window would take longer than the record.
+    return memoryview(SOURCES.get(_name(place), lambda: bytes(_checked(place)), len))
+
+
+def _checked(place: Place) -> memoryview:
     stop = place.offset + tfrecord.HEADER + place.size + tfrecord.FOOTER
     read = address.read_range(place.file, place.offset, stop, place.stamp, _buffer(place))
     checked = _CHECKED.setdefault((place.file, place.stamp), set())
     new = place.offset not in checked
     content = tfrecord.content_of(memoryview(read), place.file, place.offset, checked=new)
     checked.add(place.offset)
-    if address.local_path(place.file) is None:
-        _CONTENTS.put(place, bytes(content), len(content))
     return content
+
+
+def _name(place: Place) -> tuple[str, Place]:
+    return "record", place
 
 
 def _buffer(place: Place) -> bytearray:
@@ -150,7 +154,7 @@ def _buffer(place: Place) -> bytearray:
 
 def _piece(place: Place, starts: np.ndarray, sizes: np.ndarray, index: int) -> bytes:
     start, stop = int(starts[index]), int(starts[index]) + int(sizes[index])
-    kept: bytes | None = _CONTENTS.get(place)
+    kept: bytes | None = SOURCES.find(_name(place))
     if kept is not None:
         return kept[start:stop]
     begin = place.offset + tfrecord.HEADER

@@ -15,11 +15,11 @@ import numpy as np
 
 from octoverse import registry
 from octoverse.data.dataset import DataSet
+from octoverse.data.kept import SOURCES
 from octoverse.data.rlds import address
 from octoverse.data.rlds.black import is_black
 from octoverse.data.rlds.dlimp import DlimpRecords
 from octoverse.data.rlds.facts import Facts, read_facts
-from octoverse.data.rlds.kept import Kept
 from octoverse.data.rlds.native import Records
 from octoverse.data.rlds.standardise import check_declaration, standardise, taken_names
 from octoverse.data.source import check_index
@@ -30,8 +30,6 @@ from octoverse.errors import BadConfig, BadData, UnknownName
 
 _PREFIX = "oxe/"
 """Before a data set's name in TFDS, where it is registered."""
-_EPISODES = Kept(64 << 20)
-"""Episodes that this process has opened, without their images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +87,7 @@ class RldsSource:
             BadData: if its record is damaged or lacks what the declaration names.
         """
         check_index(self, index)
-        found: Episode | None = _EPISODES.get((self._key, index))
-        if found is None:
-            found = self._open(index)
-            _EPISODES.put((self._key, index), found, _size(found))
-        return found
+        return SOURCES.get((self._key, index), partial(self._open, index), _size)
 
     def _open(self, index: int) -> Episode:
         records, steps = self._records, int(self._records.steps[index])

@@ -9,10 +9,10 @@ from typing import Any
 import fsspec
 import pytest
 
+from octoverse.data.kept import Kept
 from octoverse.data.rlds import address, native, tfrecord
 from octoverse.data.rlds.example import Pieces
 from octoverse.data.rlds.facts import Part
-from octoverse.data.rlds.kept import Kept
 from octoverse.data.rlds.native import Records
 from octoverse.errors import BadData
 
@@ -102,7 +102,7 @@ def test_a_record_from_far_away_is_fetched_once_while_it_is_kept(
     first = [bytes(image) for image in images]
     records.record(1, SPEC)
     assert len(found) == 1
-    monkeypatch.setattr(native, "_CONTENTS", Kept(0))
+    monkeypatch.setattr(native, "SOURCES", Kept(0))
     assert [bytes(image) for image in images] == first
     assert found[1:] == [len(image) for image in first]
 
