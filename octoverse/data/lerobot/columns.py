@@ -108,21 +108,32 @@ class _Open:
             self.names = tuple(self.parquet.schema_arrow.names)
             meta = self.parquet.metadata
             self.ends = np.cumsum([meta.row_group(i).num_rows for i in range(meta.num_row_groups)])
-            self.spans = self._spans(path) if "episode_index" in self.names else {}
+            numbers = None
+            if "episode_index" in self.names:
+                numbers = self.parquet.read(columns=["episode_index"])[0].to_numpy()
         except (OSError, pa.ArrowException) as error:
             raise unreadable(path, error) from error
+        self.spans = {} if numbers is None else spans_of(numbers, path)
 
-    def _spans(self, path: Path) -> dict[int, tuple[int, int]]:
-        """Rows [start, stop) of every episode."""
-        numbers = self.parquet.read(columns=["episode_index"])[0].to_numpy()
-        edges = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1, append=numbers[-1:] - 1))
-        found = {int(numbers[start]): (start, stop) for start, stop in pairwise(edges.tolist())}
-        if len(found) < len(edges) - 1:
-            raise BadData(
-                f"{path}: expected every episode's rows side by side, got some episode_index in "
-                "several places. Sort the file by episode_index and frame_index."
-            )
-        return found
+
+def spans_of(numbers: np.ndarray, path: Path) -> dict[int, tuple[int, int]]:
+    """Rows [start, stop) of every episode.
+
+    Args:
+        numbers: The episode_index of every row.
+        path: Named in errors.
+
+    Raises:
+        BadData: if an episode's rows lie in several places.
+    """
+    edges = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1, append=numbers[-1:] - 1))
+    found = {int(numbers[start]): (start, stop) for start, stop in pairwise(edges.tolist())}
+    if len(found) < len(edges) - 1:
+        raise BadData(
+            f"{path}: expected every episode's rows side by side, got some episode_index in "
+            "several places. Sort the file by episode_index and frame_index."
+        )
+    return found
 
 
 def _file(path: Path) -> "_Open":

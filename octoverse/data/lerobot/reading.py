@@ -49,7 +49,7 @@ class Reading:
         Raises:
             BadData: if its file is missing or damaged, or its numbers are not as declared.
         """
-        rows = rows_of(self.layout.span(row))
+        rows = self.rows(row)
         where = f"{rows.path}, episode {row.number}"
         if len(rows) != row.length:
             raise BadData(
@@ -87,23 +87,27 @@ class Reading:
 
     def images(self, row: Row) -> dict[str, Images]:
         """The lazy images of an episode, by stream."""
-        found: dict[str, Images] = {}
-        for name, taken in self.declared.standard.observation.items():
-            if not self._is_image(name):
-                continue
-            feature = self.parts[taken.feature].feature
-            kind = self.info.features[feature].dtype if feature in self.info.features else "none"
-            if kind == "video":
-                clip = self.layout.clip(row, feature)
-                found[name] = Images(row.length, partial(clip_frame, clip, row))
-            elif kind == "image":
-                found[name] = rows_of(self.layout.span(row)).images(feature)
-            else:
-                raise BadData(
-                    f"'{self.source}', '{feature}': expected a feature of images or video for the "
-                    f"camera '{name}', got {kind}."
-                )
-        return found
+        return {
+            name: self.image_source(row, self.parts[taken.feature].feature, name)
+            for name, taken in self.declared.standard.observation.items()
+            if self._is_image(name)
+        }
+
+    def rows(self, row: Row) -> Rows:
+        """Where an episode's rows are read from."""
+        return rows_of(self.layout.span(row))
+
+    def image_source(self, row: Row, feature: str, camera: str) -> Images:
+        """The images of one camera of an episode."""
+        kind = self.info.features[feature].dtype if feature in self.info.features else "none"
+        if kind == "video":
+            return Images(row.length, partial(clip_frame, self.layout.clip(row, feature), row))
+        if kind == "image":
+            return self.rows(row).images(feature)
+        raise BadData(
+            f"'{self.source}', '{feature}': expected a feature of images or video for the "
+            f"camera '{camera}', got {kind}."
+        )
 
     def _is_image(self, name: str) -> bool:
         return isinstance(self.body.observation[name], Camera | GoalImage)
