@@ -1,5 +1,6 @@
 """Where the episodes of a LeRobot folder lie, whatever its version."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,18 @@ def layout_of(folder: Path, info: form.Info) -> Layout:
 
     kind = LayoutV3 if info.codebase_version == form.VERSION else LayoutV2
     return kind(folder=folder, info=info)
+
+
+def digest(layout: Layout, rows: Sequence[Row], told: object) -> str:
+    """Hash of what is told of episodes and of the sizes of their data files."""
+    found = hashlib.sha256(msgspec.json.encode(told, order="deterministic"))
+    sizes: dict[Path, int] = {}
+    for row in rows:
+        path = layout.span(row).path
+        if path not in sizes:
+            sizes[path] = path.stat().st_size if path.exists() else -1
+        found.update(msgspec.json.encode([row.number, row.length, row.fields, sizes[path]]))
+    return found.hexdigest()[:16]
 
 
 def read_info(folder: Path) -> form.Info:

@@ -1,19 +1,17 @@
 """Read LeRobot data sets, v2.0 to v3.0: tables in parquet, images in them or in video files."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from octoverse.data.lerobot import declared as say
 from octoverse.data.lerobot import format as form
 from octoverse.data.lerobot.held import Held
-from octoverse.data.lerobot.layout import Layout, Row, layout_of, read_info
+from octoverse.data.lerobot.layout import Layout, Row, digest, layout_of, read_info
 from octoverse.data.lerobot.modality import modality_of
 from octoverse.data.lerobot.reading import Reading
 from octoverse.data.lerobot.splits import chosen
@@ -155,15 +153,7 @@ class LeRobotSource:
 
     @cached_property
     def _fingerprint(self) -> str:
-        told = [self.info, self.declared.told, self.split]
-        digest = hashlib.sha256(msgspec.json.encode(told, order="deterministic"))
-        sizes: dict[Path, int] = {}
-        for row in self._chosen:
-            path = self.layout.span(row).path
-            if path not in sizes:
-                sizes[path] = path.stat().st_size if path.exists() else -1
-            digest.update(msgspec.json.encode([row.number, row.length, row.fields, sizes[path]]))
-        return digest.hexdigest()[:16]
+        return digest(self.layout, self._chosen, [self.info, self.declared.told, self.split])
 
 
 def _nbytes(episode: Episode) -> int:
