@@ -97,6 +97,11 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
             "Gather the statistics that scale states and actions.",
             "octoverse data stats dobot-cr5 --root data --out dobot-cr5.json",
         ),
+        "convert": Command(
+            "octoverse.cli.data.convert:convert",
+            "Convert any data set into a LeRobot v3.0 folder, and check it.",
+            "octoverse data convert dobot-cr5 converted/cr5 --root data --video",
+        ),
         "doctor": Command(
             "octoverse.cli.data.doctor:doctor",
             "Say what is wrong with a data set, and what cannot be told from it.",
@@ -106,7 +111,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
 }
 _GROUPS = {
     "embodiments": "The bodies that are installed: list, show, check, new.",
-    "data": "Data sets: record, inspect, stats, doctor.",
+    "data": "Data sets: record, inspect, stats, convert, doctor.",
 }
 
 

@@ -47,9 +47,7 @@ class MadeDrives:
         path = rng.normal(self.shift, 1, (steps, 64, 3)).astype(np.float32)
         path[:, 63] = np.nan
         cameras = ("front", "cross_left") if index % 2 else ("front",)
-        pictures = {
-            name: rng.integers(0, 256, (steps, self.height, 32, 3), np.uint8) for name in cameras
-        }
+        pictures = {name: self._pictures(steps, index + len(name)) for name in cameras}
         return Episode(
             embodiment=self.embodiment,
             source=self.name,
@@ -81,6 +79,13 @@ class MadeDrives:
             ),
             questions=(Question(step=1, kind="planning", question="Go?", answer="Yes."),),
         )
+
+    def _pictures(self, steps: int, seed: int) -> np.ndarray:
+        """A soft pattern that moves, uint8 (steps, height, 32, 3)."""
+        rows, columns = np.mgrid[: self.height, :32]
+        time = np.arange(steps)[:, None, None]
+        red = 128 + 60 * np.sin(rows / 5 + time / 3 + seed) + 40 * np.cos(columns / 6)
+        return np.stack([red, 255 - red, np.full_like(red, 90)], -1).astype(np.uint8)
 
 
 def _encoded(images: np.ndarray) -> Images:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from octoverse.data.lerobot import beside
 from octoverse.data.lerobot import declared as say
 from octoverse.data.lerobot import format as form
 from octoverse.data.lerobot.held import Held
@@ -130,7 +131,12 @@ class LeRobotSource:
 
     @cached_property
     def _episodes(self) -> Held[int, Episode]:
-        return Held(lambda n: self._reading.episode(self._row(n)), EPISODE_BYTES, _nbytes)
+        return Held(self._opened, EPISODE_BYTES, _nbytes)
+
+    def _opened(self, number: int) -> Episode:
+        row = self._row(number)
+        found = self._reading.episode(row)
+        return replace(found, **beside.read(Path(self.folder), row.fields, number))
 
     def _row(self, number: int) -> Row:
         return self._by_number[number]
@@ -159,5 +165,6 @@ class LeRobotSource:
 def _nbytes(episode: Episode) -> int:
     parts = (episode.observation, episode.action)
     held = [one for part in parts for one in part.values() if isinstance(one, np.ndarray)]
+    agents = 0 if episode.tracks is None else 64 * len(episode.tracks.step)
     # Words and the episode itself: about as much as their references.
-    return sum(one.nbytes for one in held) + 16 * len(episode) + 4096
+    return sum(one.nbytes for one in held) + agents + 16 * len(episode) + 4096

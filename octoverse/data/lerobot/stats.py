@@ -28,8 +28,7 @@ def episode_stats(
         rows = values.reshape(len(values), -1) if values.ndim == 1 else values
         found[key] = _measured(rows.astype(np.float64))
     for key, encoded in images.items():
-        picked = np.linspace(0, len(encoded) - 1, min(IMAGES_PER_EPISODE, len(encoded)))
-        looked = [encoded[int(i)] for i in picked]
+        looked = [encoded[i] for i in picked(len(encoded), IMAGES_PER_EPISODE)]
         seen = np.stack([(decode(x) if isinstance(x, bytes) else x)[::4, ::4] for x in looked])
         stats = _measured(seen.reshape(-1, 3) / 255.0)
         found[key] = {
@@ -37,6 +36,11 @@ def episode_stats(
             for name, value in stats.items()
         }
     return found
+
+
+def picked(count: int, most: int) -> list[int]:
+    """Up to `most` of `count` indices, evenly spread; the first is one of them."""
+    return [int(i) for i in np.linspace(0, count - 1, min(most, count))]
 
 
 class Totals:

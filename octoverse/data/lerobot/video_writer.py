@@ -1,16 +1,16 @@
 """Write the frames of many episodes into one video file, as LeRobot lays them out."""
 
+import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from octoverse.data.lerobot import format as form
+from octoverse.data.lerobot.segment import Segment, encode_segment, frame_rate
 from octoverse.errors import BadData
-from octoverse.preprocess import decode
 
 SHARE = 20
 """A video is taken to be this much smaller than its pictures, for the size of files: what it really
@@ -28,7 +28,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, hz: float, kind: form.VideoFormat) -> None:
         self.path, self.frames = path, 0
-        self._hz, self._kind = Fraction(hz).limit_denominator(10_000), kind
+        self._hz, self._kind = frame_rate(hz), kind
         self._waiting = path.with_name(f".{path.name}.part")
         self._container: Any = None
         self._stream: Any = None
@@ -45,33 +45,29 @@ class VideoWriter:
         return float(self.frames / self._hz)
 
     def add(self, images: Iterable[bytes | np.ndarray]) -> None:
-        """Append frames: encoded images, or uint8 (h, w, 3) RGB.
+        """Append the frames of an episode: encoded images, uint8 (h, w, 3) RGB, or a Segment.
 
         Raises:
             BadData: if an image has another size than the first, or one that cannot be encoded.
         """
-        import av
-
-        for raw in images:
-            image = raw if isinstance(raw, np.ndarray) else decode(raw)
-            if self._container is None:
-                self._open(image)
-            if image.shape != self._shape:
-                raise BadData(
-                    f"{self.path}: expected images of the shape {self._shape}, got {image.shape}. "
-                    "All images of one camera have one size; resize them before."
-                )
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = self.frames, 1 / self._hz
-            self._container.mux(self._stream.encode(frame))
-            self.frames += 1
+        if isinstance(images, Segment):
+            segment = images
+        else:
+            segment = encode_segment(images, float(self._hz), self._kind, str(self.path))
+        self._shape = self._shape or segment.shape
+        if segment.shape != self._shape:
+            raise BadData(
+                f"{self.path}: expected images of the shape {self._shape}, got {segment.shape}. "
+                "All images of one camera have one size; resize them before."
+            )
+        self._append(segment)
 
     def info(self) -> dict[str, Any]:
         """What LeRobot's info.json tells of a video feature."""
         return {
             "video.height": self._shape[0],
             "video.width": self._shape[1],
-            "video.codec": self._stream.codec.canonical_name,
+            "video.codec": self._stream.codec_context.codec.canonical_name,
             "video.pix_fmt": "yuv420p",
             "video.is_depth_map": False,
             "video.fps": int(self._hz) if self._hz.denominator == 1 else float(self._hz),
@@ -81,39 +77,34 @@ class VideoWriter:
 
     def close(self) -> None:
         """Bring the whole file to disk under its name."""
-        self._container.mux(self._stream.encode())
         self._container.close()
         with self._waiting.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(self._waiting, self.path)
 
-    def _open(self, image: np.ndarray) -> None:
+    def _append(self, segment: Segment) -> None:
         import av
 
-        height, width = image.shape[:2]
-        if height % 2 or width % 2:
-            raise BadData(
-                f"{self.path}: expected images of even height and width, got {height} x {width}: "
-                "video stores colours for squares of two by two. Resize, or write images."
-            )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # SVT-AV1 tells its settings for every file unless told to speak of errors alone.
-        os.environ.setdefault("SVT_LOG", "1")
-        options = {"g": str(self._kind.group), "crf": str(self._kind.quality)}
-        try:
-            self._container = av.open(
-                str(self._waiting), "w", format="mp4", options={"fflags": "+bitexact"}
-            )
-            self._stream = self._container.add_stream(self._kind.codec, self._hz, options=options)
-            self._stream.width, self._stream.height = width, height
-            self._stream.pix_fmt, self._stream.time_base = "yuv420p", 1 / self._hz
-            self._stream.codec_context.open()
-        except (av.FFmpegError, ValueError) as error:
-            raise BadData(
-                f"{self.path}: expected the encoder '{self._kind.codec}' for {height} x {width} "
-                f"images, got: {error}. Choose another codec, or write images."
-            ) from error
-        self._shape = image.shape
+        given: Any = av.open(io.BytesIO(segment.mp4))
+        with given:
+            stream = given.streams.video[0]
+            if self._container is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._container = av.open(
+                    str(self._waiting), "w", format="mp4", options={"fflags": "+bitexact"}
+                )
+                self._stream = self._container.add_stream_from_template(stream, opaque=True)
+                self._stream.time_base = 1 / self._hz
+            tick = stream.time_base * self._hz
+            for packet in given.demux(stream):
+                if packet.dts is None:
+                    continue
+                packet.pts = self.frames + round(packet.pts * tick)
+                packet.dts = self.frames + round(packet.dts * tick)
+                packet.duration = 1
+                packet.time_base, packet.stream = 1 / self._hz, self._stream
+                self._container.mux(packet)
+        self.frames += segment.frames
 
 
 class Films:

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from octoverse.data.lerobot import beside, laying, parquet
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot import laying, parquet
 from octoverse.data.lerobot.format import VideoFormat
 from octoverse.data.lerobot.stats import Totals, episode_stats
 from octoverse.data.lerobot.video_writer import Films
@@ -57,6 +57,7 @@ class LeRobotWriter:
         self._files = 0
         self._tables: list[pa.Table] = []
         self._rows: list[dict[str, Any]] = []
+        self._beside: list[dict[str, Any]] = []
         self._bytes = 0
         self._keys: list[str] = []
         if (self.folder / form.INFO).exists():
@@ -139,6 +140,7 @@ class LeRobotWriter:
             row |= {f"stats/{key}/{name}": value.tolist() for name, value in found.items()}
         self._tables.append(table)
         self._rows.append(row)
+        self._beside.append(beside.row(number, episode))
         self._keys.append(episode.key)
         self._bytes += table.nbytes
         if self._bytes + (self._films.nbytes if self._films else 0) >= FLUSH_BYTES:
@@ -160,6 +162,11 @@ class LeRobotWriter:
         parquet.write(
             self.folder / form.EPISODES.format(**spot), [pa.Table.from_pylist(self._rows)]
         )
+        said = [row for row in self._beside if not beside.is_empty(row)]
+        if said:
+            parquet.write(
+                self.folder / beside.PATH.format(**spot), [beside.table(row) for row in said]
+            )
         self._files += 1
         form.replace_file(self.folder / form.TASKS, parquet.tasks_file(list(self._tasks)))
         form.replace_file(self.folder / form.STATS, json.dumps(self._totals.stats()).encode())
@@ -172,7 +179,7 @@ class LeRobotWriter:
             total_tasks=len(self._tasks),
             splits={"train": f"0:{total}"},
         )
-        self._tables, self._rows, self._bytes = [], [], 0
+        self._tables, self._rows, self._beside, self._bytes = [], [], [], 0
         form.replace_file(
             self.folder / form.INFO, msgspec.json.format(msgspec.json.encode(self._info), indent=4)
         )
