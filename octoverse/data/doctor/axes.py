@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.lag import ROWS, best_lag
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Tied, steady, tied_groups
+from octoverse.data.doctor.tied import ROWS, Tied
 
 _OTHER, _OWN, _BETTER = 0.6, 0.3, 0.4
 """Crossed: another number is moved at least so much, its own at most so much, this far apart."""
@@ -16,10 +15,10 @@ _REVERSED = -0.5
 
 def axes(recording: Recording) -> Iterator[Finding]:
     """Look for crossed numbers and reversed signs."""
-    for tied in tied_groups(recording):
+    for tied in recording.tied:
         if tied.kind == "gripper":
             continue
-        found = best_lag(tied)
+        found = tied.lag
         if found is None:
             continue
         actions, states = tied.at_lag(found.steps)
@@ -30,7 +29,6 @@ def _crossed(tied: Tied, actions: np.ndarray, states: np.ndarray) -> Iterator[Fi
     if tied.kind == "position":
         # Levels of different joints often go together; their changes seldom do.
         actions, states = np.diff(actions, axis=0), np.diff(states, axis=0)
-    actions, states = steady(actions), steady(states)
     moving = (actions.std(axis=0) > 1e-9) & (states.std(axis=0) > 1e-9)
     kept = np.flatnonzero(moving)
     if len(actions) < ROWS or not len(kept):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Picture, Recording, series
+from octoverse.data.doctor.looking import Picture, Recording
+from octoverse.data.doctor.sampling import series
 from octoverse.embodiment import PathGroup, State
 
 _BLACK, _WHITE = 8, 247

@@ -7,8 +7,9 @@ import numpy as np
 
 from octoverse.accumulate import Accumulator
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, series
+from octoverse.data.doctor.looking import Recording
 from octoverse.data.doctor.pairs import pairs_of
+from octoverse.data.doctor.sampling import series
 from octoverse.embodiment import ActionGroup, PathGroup, State
 
 _SIDES: tuple[Literal["observation", "action"], ...] = ("observation", "action")

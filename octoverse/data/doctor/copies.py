@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Tell, evenly
+from octoverse.data.doctor.looking import Tell
+from octoverse.data.doctor.sampling import evenly
 from octoverse.data.source import Source, body_of
 from octoverse.embodiment import Camera, PathGroup
 from octoverse.episode import Episode
@@ -22,7 +23,7 @@ EPISODES = 2000
 _RUN = 4
 """Steps in a run."""
 _VARIED = 6
-"""Different numbers that a run must hold to tell one recording from another."""
+"""Changes of single numbers that a run must hold to tell one recording from another."""
 _SHARE = 0.5
 """Share of an episode's telling runs that must be found elsewhere."""
 _RUNS = 3
@@ -149,12 +150,12 @@ def _rows(episode: Episode, without: set[str]) -> np.ndarray:
 
 
 def _runs(rows: np.ndarray) -> Iterator[bytes]:
-    for start in range(len(rows) - _RUN + 1):
-        run = rows[start : start + _RUN]
-        # Numbers that differ from step to step tell more than many that stand still.
-        moving = run[:, (run != run[0]).any(axis=0)]
-        if len(np.unique(moving)) >= _VARIED:
-            yield hashlib.blake2b(run.tobytes(), digest_size=8).digest()
+    if len(rows) < _RUN:
+        return
+    changes = np.cumsum((np.diff(rows, axis=0) != 0).sum(axis=1), dtype=np.int64)
+    within = changes[_RUN - 2 :] - np.concatenate([[0], changes[: 1 - _RUN]])
+    for start in np.flatnonzero(within >= _VARIED).tolist():
+        yield hashlib.blake2b(rows[start : start + _RUN].tobytes(), digest_size=8).digest()
 
 
 def _images(episode: Episode, cameras: Sequence[str]) -> Iterator[bytes]:

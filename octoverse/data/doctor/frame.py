@@ -7,9 +7,8 @@ from itertools import permutations, product
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.lag import ROWS, best_lag
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Tied, steady, tied_groups
+from octoverse.data.doctor.tied import ROWS, Tied
 
 _APART = 0.05
 """By how much of the movement one frame must explain more than the other to be told from it."""
@@ -24,10 +23,10 @@ _AXES, _ANGLES = ("dx", "dy", "dz"), ("droll", "dpitch", "dyaw")
 
 def frame(recording: Recording) -> Iterator[Finding]:
     """Hold deltas against the tool's movement: as they are, turned with the tool, turned once."""
-    for tied in tied_groups(recording):
+    for tied in recording.tied:
         if tied.kind != "delta" or not set(_AXES) <= set(tied.names):
             continue
-        lag = best_lag(tied)
+        lag = tied.lag
         rows = _rows(tied, lag.steps) if lag is not None else None
         if rows is None or len(rows.given) < ROWS:
             yield _untold(tied, "there are too few steps", {})
@@ -124,21 +123,20 @@ def _untold(tied: Tied, reason: str, evidence: dict[str, float | int | str]) -> 
 def _rows(tied: Tied, steps: int) -> _Rows:
     turned = set(_ANGLES) <= set(tied.names)
     pick = [tied.names.index(name) for name in (*_AXES, *(_ANGLES if turned else ()))]
+    first, then = max(-steps, 0), max(steps, 0)
     found = []
-    for action, state, seconds in zip(tied.actions, tied.states, tied.seconds, strict=True):
-        moves = tied.moves(state, seconds)[:, pick]
+    for action, moves, state in zip(*tied.steadied, tied.states, strict=True):
         count = max(len(moves) - abs(steps), 0)
-        first, then = max(-steps, 0), max(steps, 0)
         parts = (
             action[first : first + count, pick][:, :3],
-            moves[then : then + count, :3],
+            moves[then : then + count, pick][:, :3],
             state[first : first + count, pick][:, 3:],
         )
         found.append(np.concatenate(parts, axis=1))
     rows = np.concatenate(found)
     rows = rows[np.isfinite(rows).all(axis=1)]
     angles = rows[:, 6:] if turned else None
-    return _Rows(given=steady(rows[:, :3]), moved=steady(rows[:, 3:6]), angles=angles)
+    return _Rows(given=rows[:, :3], moved=rows[:, 3:6], angles=angles)
 
 
 def _left(given: np.ndarray, moved: np.ndarray) -> np.ndarray:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, series
-from octoverse.data.doctor.pairs import Tied, tied_groups
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.sampling import series
+from octoverse.data.doctor.tied import Tied
 from octoverse.data.standard import Standard
 from octoverse.embodiment import Gripper
 
@@ -22,7 +23,7 @@ _MOVED = 0.02
 
 def gripper(recording: Recording) -> Iterator[Finding]:
     """Compare commanded openings with measured ones, and with how episodes begin."""
-    tied = {one.group: one for one in tied_groups(recording) if one.kind == "gripper"}
+    tied = {one.group: one for one in recording.tied if one.kind == "gripper"}
     for group, spec in recording.body.action.items():
         if not isinstance(spec, Gripper):
             continue

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, series
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.sampling import series
 from octoverse.embodiment import State
 
 _OUTLIER = 10.0

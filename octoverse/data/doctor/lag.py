@@ -1,22 +1,14 @@
 """Where in time an action stands against what the state does."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding, Severity
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Kind, Tied, steady, tied_groups
+from octoverse.data.doctor.pairs import Kind
+from octoverse.data.doctor.tied import ROWS, Tied
 
-LONGEST = 1.0
-"""Seconds looked ahead and back."""
-ROWS = 40
-"""Steps needed at each lag."""
-_MARGIN = 0.1
-"""By how much a lag must fit better than 0 to count, as a share of what is left unexplained."""
-_BACKWARD = 0.25
-"""The same for lags below 0: that a state should come before its action wants more proof."""
 _FOLLOWS = 0.25
 """Share of the state's movement that must be explained for the fit to mean anything."""
 
@@ -32,22 +24,13 @@ _COPIED: Mapping[Kind, Sequence[tuple[int, str]]] = {
 """What an action may be a copy of, and at which lag."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lag:
-    """At which lag the state matches the action best."""
-
-    steps: int
-    unexplained: dict[int, float]
-    """Lag to the share of the movement (variance) that it leaves unexplained."""
-
-
 def lag(recording: Recording) -> Iterator[Finding]:
     """Find the lag at which what is measured fits what is commanded best."""
-    for tied in tied_groups(recording):
+    for tied in recording.tied:
         if tied.kind == "gripper":
             continue
         yield from _copies(tied)
-        found = best_lag(tied)
+        found = tied.lag
         if found is None or 1 - found.unexplained[found.steps] < _FOLLOWS:
             yield Finding(
                 check="lag",
@@ -67,7 +50,7 @@ def lag(recording: Recording) -> Iterator[Finding]:
         }
         if tied.kind == "position":
             for name, steps in (("at 0", 0), ("there", found.steps)):
-                left, right = tied.at_lag(steps)
+                left, right = tied.at_lag(steps, steadied=False)
                 evidence[f"mean error {name}"] = round(float(np.abs(left - right).mean()), 5)
         if found.steps < 0:
             late = "1 step" if found.steps == -1 else f"{-found.steps} steps"
@@ -96,40 +79,10 @@ def lag(recording: Recording) -> Iterator[Finding]:
             )
 
 
-def best_lag(tied: Tied) -> Lag | None:
-    """The lag that explains most, 0 unless another is clearly better; None with too few steps."""
-    steps_of = [np.diff(seconds) for seconds in tied.seconds if len(seconds) > 1]
-    if not steps_of:
-        return None
-    reach = max(2, round(LONGEST / max(float(np.median(np.concatenate(steps_of))), 0.01)))
-    unexplained = {}
-    for steps in range(-reach, reach + 1):
-        left, right = tied.at_lag(steps)
-        if len(left) >= ROWS:
-            unexplained[steps] = _unexplained(steady(left), steady(right))
-    if 0 not in unexplained:
-        return None
-    best = min(unexplained, key=lambda steps: unexplained[steps])
-    margin = _MARGIN if best > 0 else _BACKWARD
-    clear = unexplained[best] < (1 - margin) * unexplained[0]
-    return Lag(steps=best if clear else 0, unexplained=unexplained)
-
-
-def _unexplained(actions: np.ndarray, states: np.ndarray) -> float:
-    """1 - r squared over all numbers that move, each with the same weight; scale plays no part."""
-    spread = actions.std(axis=0), states.std(axis=0)
-    moving = np.minimum(*spread) > 1e-4 * max(spread[0].max(), spread[1].max(), 1e-9)
-    if not moving.any():
-        return 1.0
-    centred = (actions - actions.mean(axis=0)) * (states - states.mean(axis=0))
-    together = centred.mean(axis=0)[moving] / (spread[0] * spread[1])[moving]
-    return float(1 - np.square(np.maximum(together, 0)).mean())
-
-
 def _copies(tied: Tied) -> Iterator[Finding]:
     """Actions that are the state's own numbers."""
     for steps, what in _COPIED[tied.kind]:
-        left, right = tied.at_lag(steps)
+        left, right = tied.at_lag(steps, steadied=False)
         moved = np.abs(np.diff(left, axis=0)).max(axis=1, initial=0) > 1e-6
         same = np.abs(left - right).max(axis=1, initial=0) <= 1e-6 * (
             1 + np.abs(left).max(initial=0)

@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, series
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.sampling import series
 from octoverse.embodiment import ActionGroup, Command, State
 
 _MARGIN = 0.02

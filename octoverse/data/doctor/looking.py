@@ -6,12 +6,14 @@ Numbers of the episodes looked at are kept, images only as what was measured on 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
 from octoverse.data.doctor.finding import Finding, Looked
+from octoverse.data.doctor.sampling import evenly
+from octoverse.data.doctor.tied import Tied, tied_groups
 from octoverse.data.source import Source, body_of
 from octoverse.embodiment import Camera, Embodiment
 from octoverse.episode import Episode
@@ -69,6 +71,11 @@ class Recording:
     """By camera; Picture.episode counts in `episodes`."""
     damaged: tuple[Finding, ...] = field(default=())
     """What could not be read."""
+
+    @cached_property
+    def tied(self) -> tuple[Tied, ...]:
+        """The action groups of which the state measures something."""
+        return tied_groups(self.body, self.episodes)
 
     @property
     def looked(self) -> Looked:
@@ -130,29 +137,6 @@ def look_at(source: Source, look: Look, tell: Tell) -> Recording:
         pictures=pictures,
         damaged=tuple(damaged),
     )
-
-
-def evenly(count: int, wanted: int) -> list[int]:
-    """At most `wanted` of the numbers below `count`, spread evenly, both ends among them."""
-    return (
-        np.unique(np.linspace(0, count - 1, min(count, max(wanted, 1))).round())
-        .astype(int)
-        .tolist()
-    )
-
-
-def series(
-    episode: Episode, side: Literal["observation", "action"], name: str
-) -> np.ndarray | None:
-    """Numbers of one stream or group, float64 (t, ...), NaN where they are not valid."""
-    given = getattr(episode, side)
-    if name not in given:
-        return None
-    values = np.array(given[name], np.float64)
-    valid = getattr(episode, f"{side}_valid").get(name)
-    if valid is not None:
-        values[~np.asarray(valid)] = np.nan
-    return values
 
 
 def _is_camera(body: Embodiment, name: str) -> bool:

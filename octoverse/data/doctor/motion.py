@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, series
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.sampling import series
 from octoverse.embodiment import EgoHistory, State, Waypoints
 
 _ROWS = 20

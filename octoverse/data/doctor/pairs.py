@@ -4,9 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from octoverse.data.doctor.looking import Recording, evenly, series
 from octoverse.embodiment import (
     Embodiment,
     EndEffectorDelta,
@@ -15,17 +12,14 @@ from octoverse.embodiment import (
     JointVelocity,
     State,
 )
-from octoverse.motion import wrap
 
 Kind = Literal["delta", "velocity", "position", "gripper"]
-_KINDS: dict[type, Kind] = {
+KINDS: dict[type, Kind] = {
     EndEffectorDelta: "delta",
     JointVelocity: "velocity",
     JointPosition: "position",
     Gripper: "gripper",
 }
-_STEPS = 50_000
-"""Steps that are enough for any relation; more episodes than that are thinned evenly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,97 +34,6 @@ class Pair:
     stream: str
     place: int
     """In the stream."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tied:
-    """An action group with what is measured of it, over the episodes looked at; p pairs."""
-
-    group: str
-    kind: Kind
-    pairs: tuple[Pair, ...]
-    actions: tuple[np.ndarray, ...]
-    """For each episode float64 (t, p), NaN where not valid."""
-    states: tuple[np.ndarray, ...]
-    """For each episode float64 (t, p), NaN where not valid."""
-    seconds: tuple[np.ndarray, ...]
-    """For each episode float64 (t,)."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the pairs."""
-        return tuple(pair.name for pair in self.pairs)
-
-    def moves(self, states: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-        """What the state did in each step, (t - 1, p): change, or change per second."""
-        found = np.diff(states, axis=0)
-        for i, pair in enumerate(self.pairs):
-            # Numbers far beyond a turn are no radians, and do not wrap.
-            if pair.unit == "rad" and np.nanmax(np.abs(states[:, i]), initial=0) < 7:
-                found[:, i] = wrap(found[:, i])
-        if self.kind == "velocity":
-            found = found / np.maximum(np.diff(seconds), 1e-9)[:, None]
-        return found
-
-    def at_lag(self, lag: int) -> tuple[np.ndarray, np.ndarray]:
-        """Actions and what was measured `lag` steps later, (n, p) each, rows that are whole.
-
-        Measured is the state for positions and grippers, its moves for the others.
-        """
-        found = []
-        for action, state, seconds in zip(self.actions, self.states, self.seconds, strict=True):
-            kept = state if self.kind in ("position", "gripper") else self.moves(state, seconds)
-            count = min(len(action), len(kept)) - abs(lag)
-            if count > 0:
-                first, then = max(-lag, 0), max(lag, 0)
-                found.append((action[first : first + count], kept[then : then + count]))
-        if not found:
-            return np.zeros((0, len(self.pairs))), np.zeros((0, len(self.pairs)))
-        left, right = (np.concatenate(part) for part in zip(*found, strict=True))
-        whole = np.isfinite(left).all(1) & np.isfinite(right).all(1)
-        return left[whole], right[whole]
-
-
-def steady(rows: np.ndarray) -> np.ndarray:
-    """Numbers (n, p), the outermost hundredth at either end drawn in, so that no glitch decides."""
-    if not len(rows):
-        return rows
-    low, high = np.quantile(rows, [0.01, 0.99], axis=0)
-    return np.clip(rows, low, high)
-
-
-def tied_groups(recording: Recording) -> list[Tied]:
-    """The action groups of which the state measures something."""
-    found = []
-    for group, spec in recording.body.action.items():
-        kind = _KINDS.get(type(spec))
-        pairs = pairs_of(recording.body, group)
-        if kind is None or not pairs:
-            continue
-        actions, states, seconds = [], [], []
-        sizes = [len(episode) for episode in recording.episodes]
-        for i in evenly(len(sizes), max(1, _STEPS * len(sizes) // max(sum(sizes), 1))):
-            episode = recording.episodes[i]
-            done = series(episode, "action", group)
-            seen = {pair.stream: series(episode, "observation", pair.stream) for pair in pairs}
-            if done is None or any(values is None for values in seen.values()):
-                continue
-            actions.append(done[:, [pair.number for pair in pairs]])
-            columns = [np.asarray(seen[pair.stream])[:, pair.place] for pair in pairs]
-            states.append(np.stack(columns, axis=1))
-            seconds.append((episode.times_ns - episode.times_ns[0]) / 1e9)
-        if actions:
-            found.append(
-                Tied(
-                    group=group,
-                    kind=kind,
-                    pairs=pairs,
-                    actions=tuple(actions),
-                    states=tuple(states),
-                    seconds=tuple(seconds),
-                )
-            )
-    return found
 
 
 def pairs_of(body: Embodiment, group: str) -> tuple[Pair, ...]:

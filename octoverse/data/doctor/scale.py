@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.lag import best_lag
 from octoverse.data.doctor.looking import Recording
-from octoverse.data.doctor.pairs import Tied, steady, tied_groups
+from octoverse.data.doctor.tied import Tied
 from octoverse.embodiment import Pedals
 
 ROWS = 40
@@ -30,7 +29,7 @@ _FAULT, _SUSPICION = 8.0, 3.0
 
 def scale(recording: Recording) -> Iterator[Finding]:
     """Compare each number of an action with the move or the value that it asks for."""
-    tied = [one for one in tied_groups(recording) if one.kind != "gripper"]
+    tied = [one for one in recording.tied if one.kind != "gripper"]
     for one in tied:
         yield from _of_group(one)
     known = {one.group for one in tied}
@@ -56,8 +55,8 @@ def scale(recording: Recording) -> Iterator[Finding]:
 
 
 def _of_group(tied: Tied) -> Iterator[Finding]:
-    lag = best_lag(tied)
-    actions, states = map(steady, tied.at_lag(lag.steps if lag is not None else 0))
+    lag = tied.lag
+    actions, states = tied.at_lag(lag.steps if lag is not None else 0)
     told, untold = [], []
     for i, pair in enumerate(tied.pairs):
         gain = gain_of(actions[:, i], states[:, i])

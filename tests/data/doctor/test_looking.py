@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octoverse.data.doctor.looking import Look, evenly, look_at
+from octoverse.data.doctor.looking import Look, look_at
 from octoverse.data.doctor.runner import examine
 from octoverse.errors import BadData
 
@@ -14,12 +14,6 @@ Fixture = Callable[..., Any]
 
 def quiet(what: str, done: int, total: int) -> None:
     pass
-
-
-def test_even_samples_have_both_ends() -> None:
-    assert evenly(10, 4) == [0, 3, 6, 9]
-    assert evenly(3, 100) == [0, 1, 2]
-    assert evenly(5, 0) == [0]
 
 
 def test_no_more_is_looked_at_than_asked(make: Fixture) -> None:

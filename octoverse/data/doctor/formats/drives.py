@@ -6,7 +6,8 @@ import numpy as np
 
 from octoverse.data.doctor.clock import GAP, UNEVEN
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, evenly
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.sampling import evenly
 from octoverse.data.logs.drive import Drive
 from octoverse.data.logs.source import DriveSource
 

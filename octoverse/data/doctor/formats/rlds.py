@@ -9,7 +9,8 @@ import numpy as np
 from octoverse import registry
 from octoverse.data.dataset import DataSet
 from octoverse.data.doctor.finding import Finding
-from octoverse.data.doctor.looking import Recording, evenly
+from octoverse.data.doctor.looking import Recording
+from octoverse.data.doctor.sampling import evenly
 from octoverse.data.rlds.facts import Facts, read_facts
 from octoverse.data.rlds.native import Records
 from octoverse.data.rlds.source import RldsSource
