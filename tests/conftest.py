@@ -80,6 +80,15 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> "Callable[[DataSet], None]":
     return use
 
 
+@pytest.fixture(autouse=True)
+def no_one_s_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep what the command line remembers of data out of the home of whoever runs the tests."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setattr("octoverse.cli.cache.cache_folder", lambda: folder)
+
+
 @pytest.fixture(scope="session")
 def small() -> ModuleType:
     """Gives tests/small.py: a small policy and data for it."""

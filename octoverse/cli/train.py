@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,8 @@ from rich.console import Console
 from tyro.conf import arg
 
 from octoverse import checkpoint, registry
+from octoverse.cli.cache import remembering
 from octoverse.data.opening import open_source
-from octoverse.data.source import body_of
 from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig
@@ -74,6 +75,7 @@ def train(
     if "steps" in changed:
         changed.setdefault("warmup_steps", min(chosen.training.warmup_steps, changed["steps"] // 5))
     chosen = dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, **changed))
+    chosen = _remembering(chosen)
     folder = out or Path("runs") / chosen.name
     bodies = _bodies(chosen)
 
@@ -138,5 +140,14 @@ def _named(name: str, data: Path | None) -> Recipe:
     return recipe
 
 
+def _remembering(recipe: Recipe) -> Recipe:
+    """The recipe, with sources that keep the places of their episodes for the next time."""
+
+    def each(entries: Sequence[Weighted]) -> list[Weighted]:
+        return [dataclasses.replace(entry, source=remembering(entry.source)) for entry in entries]
+
+    return dataclasses.replace(recipe, sources=each(recipe.sources), held_out=each(recipe.held_out))
+
+
 def _bodies(recipe: Recipe) -> dict[str, Embodiment]:
-    return {entry.source.embodiment: body_of(entry.source) for entry in recipe.sources}
+    return {name: registry.load("embodiment", name) for name in recipe.policy.bodies}

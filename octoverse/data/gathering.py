@@ -11,6 +11,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ BLOCK = 16
 """Episodes in a block."""
 SAVE_SECONDS = 5.0
 """Gathering that is killed loses at most what it did in this time."""
-_VERSION = 2
+_VERSION = 3
 """Of how statistics are gathered; older ones are gathered anew."""
 _SEED = 0x0C70
 _NEXT = "next"
@@ -39,7 +40,11 @@ Parts = dict[str, Accumulator]
 
 
 def gather(
-    source: Source, cache: Path | None = None, processes: int = 1, quiet: bool = True
+    source: Source,
+    cache: Path | None = None,
+    processes: int = 1,
+    quiet: bool = True,
+    skip_bad: bool = False,
 ) -> Parts:
     """Gather a source's numbers, or load what was gathered before.
 
@@ -49,22 +54,26 @@ def gather(
             hash of data and declaration; nothing is written without it.
         processes: How many work at a time.
         quiet: Show no progress.
+        skip_bad: Leave out episodes that cannot be read and name them, in place of an error.
 
     Raises:
         BadData: if an episode cannot be read or has numbers that are not finite, or what was kept
             cannot be read.
     """
     body = body_of(source)
-    done, begun = _places(source, body, cache)
+    done, begun = _places(source, body, cache, skip_bad)
     if done is not None and done.exists():
         return _load(done, body)[0]
     parts, first = _load(begun, body) if begun and begun.exists() else (_empty(body), 0)
     starts = range(first, len(source), BLOCK)
     saved = time.monotonic()
     with Bar(f"Reading {source.name}", len(source), first, quiet) as bar:
-        for start, (rows, block) in zip(
-            starts, in_order(_block, source, starts, processes), strict=True
+        work = partial(_block, skip_bad=skip_bad)
+        for start, (rows, block, bad) in zip(
+            starts, in_order(work, source, starts, processes), strict=True
         ):
+            for message in bad:
+                bar.say(f"left out of the statistics: {message}")
             for key in parts:
                 other = Accumulator(parts[key].units, parts[key].alone)
                 other.load(block[key])
@@ -80,32 +89,50 @@ def gather(
     return parts
 
 
-def _places(source: Source, body: Embodiment, cache: Path | None) -> tuple[Path | None, ...]:
+def _places(
+    source: Source, body: Embodiment, cache: Path | None, skip_bad: bool
+) -> tuple[Path | None, ...]:
     """Where the result and where a part of it is kept."""
     if cache is None:
         return None, None
-    told = [_VERSION, BLOCK, source.fingerprint(), body.name, body.fingerprint]
+    told = [_VERSION, BLOCK, source.fingerprint(), body.name, body.fingerprint, skip_bad]
     digest = hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:24]
     return cache / f"statistics-{digest}.npz", cache / f"statistics-{digest}.begun.npz"
 
 
-def _block(source: Source, first: int) -> tuple[int, dict[str, dict[str, np.ndarray]]]:
+def _block(
+    source: Source, first: int, skip_bad: bool
+) -> tuple[int, dict[str, dict[str, np.ndarray]], list[str]]:
     """What one block of episodes adds.
 
     Returns:
-        Its steps, and the arrays of every accumulator.
+        Its steps, the arrays of every accumulator, and what is wrong with episodes left out.
     """
-    parts, steps = _empty(body_of(source)), 0
+    parts, steps, bad = _empty(body_of(source)), 0, []
     for index in range(first, min(first + BLOCK, len(source))):
-        episode = source.episode(index)
-        steps += len(episode)
-        rng = np.random.default_rng((_SEED, index))
         try:
-            _take(parts, OBSERVATION, episode.observation, episode.observation_valid, rng)
-            _take(parts, ACTION, episode.action, episode.action_valid, rng)
+            count, one = _one(source, index)
         except BadData as error:
-            raise BadData(f"'{source.name}', episode {episode.key}: {error}") from error
-    return steps, {key: part.arrays() for key, part in parts.items()}
+            if not skip_bad:
+                raise
+            bad.append(str(error))
+            continue
+        steps += count
+        for key, part in parts.items():
+            part.merge(one[key])
+    return steps, {key: part.arrays() for key, part in parts.items()}, bad
+
+
+def _one(source: Source, index: int) -> tuple[int, Parts]:
+    """The steps and the numbers of one episode: all of it or, where it is bad, nothing."""
+    episode, parts = source.episode(index), _empty(body_of(source))
+    rng = np.random.default_rng((_SEED, index))
+    try:
+        _take(parts, OBSERVATION, episode.observation, episode.observation_valid, rng)
+        _take(parts, ACTION, episode.action, episode.action_valid, rng)
+    except BadData as error:
+        raise BadData(f"'{source.name}', episode {episode.key}: {error}") from error
+    return len(episode), parts
 
 
 def _empty(body: Embodiment) -> Parts:

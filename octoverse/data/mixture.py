@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 
 from octoverse.data.assembly import Place, Setting
 from octoverse.data.inline import Inline
 from octoverse.data.schedule import Draw, Schedule
 from octoverse.data.source import Source, body_of
 from octoverse.data.variation import PLAIN, Variation
-from octoverse.data.weighted import Weighted
+from octoverse.data.weighted import Skipped, Weighted, readable
 from octoverse.data.windows import StackedWindows, WindowSpec
 from octoverse.data.workers import Workers
 from octoverse.embodiment import Embodiment
-from octoverse.errors import BadConfig, BadData, OctoverseError
+from octoverse.errors import BadConfig, OctoverseError
 from octoverse.preprocess import Preprocess
 
 _DEPTH = 2
@@ -38,15 +37,6 @@ class MixtureState(msgspec.Struct, frozen=True, kw_only=True):
     """Hash of all else that decides the stream: weights, windows, variation, augmentation."""
     drawn: tuple[int, ...]
     """Samples taken of every source by this rank."""
-
-
-class Skipped(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that could not be read and was left out."""
-
-    source: str
-    episode: int | None
-    """None for the whole source."""
-    message: str
 
 
 class Mixture:
@@ -104,7 +94,9 @@ class Mixture:
         self.skipped: dict[Skipped, int] = {}
         """What was left out, and how often it had been drawn."""
         self._identity = {"seed": seed, "rank": rank, "world": world, "batch_size": batch_size}
-        kept, lengths = self._opened(sources, skip_bad)
+        kept, lengths, unreadable = readable(sources, skip_bad, world)
+        for one in unreadable:
+            self._skip(one)
         self._sources: list[Source] = [entry.source for entry in kept]
         bodies = [body_of(source) for source in self._sources]
         by_body = {body.name: _spec(specs, body) for body in bodies}
@@ -222,40 +214,6 @@ class Mixture:
             found.append(Place(body, rows.get(body, 0), draw))
             rows[body] = rows.get(body, 0) + 1
         return found
-
-    def _opened(
-        self, sources: Sequence[Weighted], skip_bad: bool
-    ) -> tuple[list[Weighted], list[np.ndarray]]:
-        """The sources that can be read, and the steps of their episodes."""
-        kept, lengths = [], []
-        for entry in sources:
-            try:
-                lengths.append(self._lengths(entry.source))
-                kept.append(entry)
-            except BadData as error:
-                if not skip_bad:
-                    raise
-                name = getattr(entry.source, "label", "") or type(entry.source).__name__
-                self._skip(Skipped(source=name, episode=None, message=str(error)))
-        if not kept:
-            raise BadData(f"No source can be read: {next(iter(self.skipped)).message}")
-        return kept, lengths
-
-    def _lengths(self, source: Source) -> np.ndarray:
-        world = self._identity["world"]
-        sizes = source.lengths()
-        empty = np.flatnonzero(sizes < 1)
-        if empty.size:
-            raise BadData(
-                f"'{source.name}': expected at least one time step in every episode, got none in "
-                f"episode {empty[0]}. Leave it out of the data set."
-            )
-        if sizes.sum() < world:
-            raise BadData(
-                f"'{source.name}': expected at least {world} steps (one per rank), got "
-                f"{sizes.sum()}. Leave it out of the mixture, or record more."
-            )
-        return sizes
 
     def _skip(self, one: Skipped) -> None:
         self.skipped[one] = self.skipped.get(one, 0) + 1

@@ -52,3 +52,7 @@ class Bar:
         self._steps += steps
         rate = self._steps / max(time.monotonic() - self._began, 1e-9)
         self._progress.update(self._task, advance=episodes, rate=f", {rate:,.0f} steps/s")
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar, also where no progress is shown."""
+        self._progress.console.print(text, style="yellow", markup=False, highlight=False)

@@ -27,6 +27,7 @@ def body_statistics(
     apart: bool = False,
     processes: int = 1,
     quiet: bool = True,
+    skip_bad: bool = False,
 ) -> dict[str, BodyStatistics]:
     """Statistics by body; a body's data sets are merged by their weight.
 
@@ -37,6 +38,7 @@ def body_statistics(
         apart: Also keep those of each data set, under its name, for bodies that have several.
         processes: How many read at a time; the numbers are the same whatever it is.
         quiet: Show no progress.
+        skip_bad: Leave out sources and episodes that cannot be read, and name the episodes.
 
     Raises:
         BadData: if a body's data lack an action group, or hold numbers that are not finite.
@@ -46,7 +48,7 @@ def body_statistics(
     for name in dict.fromkeys(entry.source.embodiment for entry in sources):
         entries = [entry for entry in sources if entry.source.embodiment == name]
         body = body_of(entries[0].source)
-        gathered = [gather(entry.source, cache, processes, quiet) for entry in entries]
+        gathered = [gather(entry.source, cache, processes, quiet, skip_bad) for entry in entries]
         weights = [entry.weight for entry in entries]
         merged = _merged(body, gathered, weights, _names(entries))
         parts: dict[str, BodyStatistics] = {}

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from octoverse.data.source import Source
-from octoverse.errors import BadConfig
+from octoverse.errors import BadConfig, BadData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +57,59 @@ def weigh(
         )
         for source, factor in zip(sources, factors, strict=True)
     ]
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that could not be read and was left out."""
+
+    source: str
+    episode: int | None
+    """None for the whole source."""
+    message: str
+
+
+def readable(
+    sources: Sequence[Weighted], skip_bad: bool, world: int = 1
+) -> tuple[list[Weighted], list[np.ndarray], list[Skipped]]:
+    """Which sources can be opened.
+
+    Args:
+        sources: What is to be drawn from.
+        skip_bad: Leave out those that cannot be opened, in place of an error.
+        world: Ranks that share them: each needs a step of every source.
+
+    Returns:
+        Those that can, for each of them the steps of its episodes, and those that cannot.
+
+    Raises:
+        BadData: if one cannot be opened, or has nothing or an episode without a step.
+    """
+    kept, lengths, left_out = [], [], []
+    for entry in sources:
+        try:
+            lengths.append(_lengths(entry.source, world))
+            kept.append(entry)
+        except BadData as error:
+            if not skip_bad:
+                raise
+            name = getattr(entry.source, "label", "") or type(entry.source).__name__
+            left_out.append(Skipped(source=name, episode=None, message=str(error)))
+    if not kept:
+        raise BadData(f"No source can be read: {left_out[0].message}")
+    return kept, lengths, left_out
+
+
+def _lengths(source: Source, world: int) -> np.ndarray:
+    sizes = source.lengths()
+    empty = np.flatnonzero(sizes < 1)
+    if empty.size:
+        raise BadData(
+            f"'{source.name}': expected at least one time step in every episode, got none in "
+            f"episode {empty[0]}. Leave it out of the data set."
+        )
+    if sizes.sum() < world:
+        raise BadData(
+            f"'{source.name}': expected at least {world} steps (one per rank), got "
+            f"{sizes.sum()}. Leave it out of the mixture, or record more."
+        )
+    return sizes

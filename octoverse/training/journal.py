@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from octoverse.data.mixture import Skipped
+from octoverse.data.weighted import Skipped
 from octoverse.training.config import TrainingConfig
 
 

@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from octoverse.batch import Batch, training_batch
 from octoverse.data.mixture import Mixture
 from octoverse.data.statistics import body_statistics
+from octoverse.data.weighted import readable
 from octoverse.data.windows import WindowSpec
 from octoverse.embodiment import Embodiment
 from octoverse.errors import OctoverseError
@@ -48,7 +49,8 @@ def train(
         BadConfig: if the run in `folder` had other data or settings.
     """
     config = recipe.training
-    statistics = body_statistics(recipe.sources, cache=folder / "statistics")
+    sources, _, _ = readable(recipe.sources, config.skip_bad)
+    statistics = body_statistics(sources, folder / "statistics", skip_bad=config.skip_bad)
     torch.manual_seed(config.seed)
     policy = Policy(recipe.policy, bodies, statistics)
     policy.name = recipe.name

@@ -113,3 +113,16 @@ def test_numbers_of_another_size_are_named(made_data: Any) -> None:
         BadData, match="'made_drives', episode drive-0: 'speed': Expected rows of 1"
     ):
         gather(Wide())
+
+
+def test_bad_episodes_are_left_out_and_named_when_asked(
+    made_data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torn = made_data.MadeDrives(sizes=(4,) * 20, broken=17)
+    found = gather(torn, tmp_path, skip_bad=True)
+    whole = gather(made_data.MadeDrives(sizes=(4,) * 20))
+    assert len(found["action/path"]) == len(whole["action/path"]) - 4 * 63
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out of the statistics: drive-17.bin: expected a drive, got nothing" in said
+    with pytest.raises(BadData, match=r"drive-17.bin: expected a drive"):
+        gather(torn, tmp_path)

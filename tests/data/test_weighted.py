@@ -3,9 +3,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from octoverse.data.weighted import Weighted, weigh
+from octoverse.data.weighted import Weighted, readable, weigh
 from octoverse.episode import Episode
-from octoverse.errors import BadConfig
+from octoverse.errors import BadConfig, BadData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,3 +53,15 @@ def test_a_weight_that_is_no_share_is_refused(weight: float) -> None:
 def test_no_step_of_an_episode_is_refused() -> None:
     with pytest.raises(BadConfig, match="per_episode of 'sized' must be at least 1, got 0"):
         Weighted(source=LONG, per_episode=0)
+
+
+def test_what_cannot_be_opened_is_an_error_or_left_out_by_name() -> None:
+    empty = Sized(sizes=(3, 0), name="empty")
+    entries = [Weighted(source=LONG), Weighted(source=empty)]
+    with pytest.raises(BadData, match=r"'empty': expected at least one time step .* episode 1"):
+        readable(entries, skip_bad=False)
+    kept, lengths, [left_out] = readable(entries, skip_bad=True)
+    assert kept == entries[:1] and lengths[0].tolist() == [90, 10]
+    assert left_out.source == "Sized" and left_out.episode is None
+    with pytest.raises(BadData, match=r"expected at least 200 steps \(one per rank\), got 100"):
+        readable(entries[:1], skip_bad=False, world=200)

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from octoverse.data.mixture import Skipped
+from octoverse.data.weighted import Skipped
 from octoverse.training.config import TrainingConfig
 from octoverse.training.journal import Journal, plot_losses
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from octoverse.cli.cache import remembering
 from octoverse.data.opening import open_source
 from octoverse.data.source import Source
 from octoverse.errors import BadData
@@ -25,7 +26,7 @@ def open_named(what: str, root: str, split: str) -> Source:
     Raises:
         UnknownName, BadConfig, BadData: as `open_source`; BadData if there is no episode.
     """
-    source = open_source(what, root_of(root), split)
+    source = remembering(open_source(what, root_of(root), split))
     if not len(source):
         raise BadData(
             f"{what}: the data set has no episode. Record or fetch some, or name another split."

@@ -1,6 +1,5 @@
 """`octoverse data stats`: the statistics that scale states and actions, as a table and a file."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
+from octoverse.cli.cache import cache_folder
 from octoverse.cli.data.naming import Root, Split, open_named
 from octoverse.data.lerobot.format import replace_file
 from octoverse.data.source import body_of
@@ -44,7 +44,7 @@ def stats(
     sources = [open_named(one, root, split) for one in what]
     found = body_statistics(
         weigh(sources, "frames"),
-        cache or _cache(),
+        cache or cache_folder() / "statistics",
         apart=apart,
         processes=processes,
         quiet=False,
@@ -90,8 +90,3 @@ def table(title: str, body: Embodiment, statistics: BodyStatistics, wide: bool) 
                 note = "left alone" if stats.alone[i] else "guarded" if near[i] else ""
                 shown.add_row(f"  {names[i]}", unit, *numbers, note)
     return shown
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "octoverse" / "statistics"
