@@ -9,7 +9,7 @@ from octoverse.data.doctor.looking import Recording
 from octoverse.data.doctor.sampling import series
 from octoverse.data.doctor.tied import Tied
 from octoverse.data.standard import Standard
-from octoverse.embodiment import Gripper
+from octoverse.embodiment import Gripper, JointPosition
 
 EVENTS = 5
 """Openings and closings needed: with five that agree, chance is 1 in 32."""
@@ -25,6 +25,15 @@ def gripper(recording: Recording) -> Iterator[Finding]:
     """Compare commanded openings with measured ones, and with how episodes begin."""
     tied = {one.group: one for one in recording.tied if one.kind == "gripper"}
     for group, spec in recording.body.action.items():
+        if isinstance(spec, JointPosition) and set(spec.units) == {"1"}:
+            yield Finding(
+                check="gripper",
+                severity="cannot be told",
+                where=group,
+                message="Its numbers are shares of travel: which end is open cannot be told from "
+                "the data.",
+                cure="Look at images where they change.",
+            )
         if not isinstance(spec, Gripper):
             continue
         if group in tied:

@@ -64,6 +64,12 @@ def test_without_a_measured_opening_it_cannot_be_told(make: Fixture, told: Fixtu
     assert "no state measures an opening" in found.message
 
 
+def test_fingers_given_as_shares_of_travel_have_no_open_end(make: Fixture, told: Fixture) -> None:
+    found = told(make("unitree_g1"), "cannot be told")
+    (found,) = [f for f in found if f.check == "gripper"]
+    assert found.where == "hands" and "which end is open cannot be told" in found.message
+
+
 def test_a_hand_that_never_moves_tells_nothing(make: Fixture, told: Fixture) -> None:
     def still(episode: Episode) -> Episode:
         tool = np.array(episode.observation["tool"])

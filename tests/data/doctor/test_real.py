@@ -81,6 +81,7 @@ def test_g1_keeps_its_old_numbers_and_repeats_images_and_hands(
     # In the first two seconds of an episode every other image is that before it.
     assert "neighbouring images are equal in every pixel" in said(found, "cameras", "fault")
     assert "the number 20 and its first row the index 7844" in said(found, "lerobot", "fault")
+    assert "which end is open cannot be told" in said(found, "gripper", "cannot be told")
     assert "best 5 steps (0.17 s) later" in said(found, "lag", "information")
     assert "best 10 steps (0.33 s) later" in said(found, "lag", "information")
     assert "times are nominal" in said(found, "clock", "cannot be told")
