@@ -72,6 +72,7 @@ class _Decoder:
     """One open file; frames that follow each other are decoded without seeking."""
 
     def __init__(self, file: File) -> None:
+        import av
         from av.video.reformatter import VideoReformatter
 
         self._path, self._index = file[0], _INDICES.get(file)
@@ -80,6 +81,9 @@ class _Decoder:
         # One thread: more begin on frames that a window does not show.
         self._stream.codec_context.thread_count = 1
         self._reformatter = VideoReformatter()
+        # From 17 on, conversion to RGB has threads of its own unless told otherwise.
+        threaded = int(av.__version__.partition(".")[0]) >= 17
+        self._settings = {"threads": 1} if threaded else {}
         self._frames: Iterator[Any] = iter(())
         self._next: int | None = None
         self._lock = threading.Lock()
@@ -97,7 +101,7 @@ class _Decoder:
             )
         with self._lock:
             found = self._decode(number)
-            return self._reformatter.reformat(found, format="rgb24", threads=1).to_ndarray()
+            return self._reformatter.reformat(found, format="rgb24", **self._settings).to_ndarray()
 
     def _decode(self, number: int) -> Any:
         import av

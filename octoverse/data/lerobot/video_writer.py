@@ -90,6 +90,8 @@ class VideoWriter:
             stream = given.streams.video[0]
             if self._container is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
+                # A new file: a writer that was given up may still have the old one open.
+                self._waiting.unlink(missing_ok=True)
                 self._container = av.open(
                     str(self._waiting), "w", format="mp4", options={"fflags": "+bitexact"}
                 )

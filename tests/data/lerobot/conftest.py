@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +14,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from octoverse import registry
+from octoverse.embodiment import Embodiment
+from octoverse.episode import Episode
+from octoverse.synthetic import random_action, random_frame
+
 HEIGHT, WIDTH, BITS = 64, 96, 10
 
 
 def picture(number: int) -> np.ndarray:
-    """A frame with its number in black and white columns over a moving ramp."""
+    """A frame with its number in black and white columns, over a ramp.
+
+    The ramp jumps from frame to frame: encoders leave out what hardly changes.
+    """
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    image[...] = ((np.arange(WIDTH) * 2 + number) % 200)[None, :, None]
+    image[...] = ((np.arange(WIDTH) * 2 + 37 * number) % 200)[None, :, None]
     for bit in range(BITS):
         left = 8 + bit * 8
         image[8:56, left : left + 8] = 255 if number >> bit & 1 else 0
@@ -138,6 +147,48 @@ def folder_v3(root: Path, lengths: Sequence[int], fps: int = 10) -> Path:
     numbers = [100 * e + i for e, n in enumerate(lengths) for i in range(n)]
     film(root / f"{key}/chunk-000/file-000.mp4", numbers, fps=fps, g="2")
     return root
+
+
+def random_episode(body: Embodiment | None = None, steps: int = 4, seed: int = 0) -> Episode:
+    """An episode of a body, by default the tabletop arm, of random numbers and images."""
+    body = body or registry.load("embodiment", "tabletop_arm")
+    rng = np.random.default_rng(seed)
+    frames = [random_frame(body, rng) for _ in range(steps)]
+    actions = [random_action(body, rng) for _ in range(steps)]
+
+    def gather(rows: list[Any], name: str) -> Any:
+        values = [row[name] for row in rows]
+        return values if isinstance(values[0], str) else np.stack(values)
+
+    return Episode(
+        embodiment=body.name,
+        source="made",
+        key=f"made-{seed}",
+        times_ns=(np.arange(steps) * 1e9 / body.control_hz).astype(np.int64) + 7 * seed,
+        observation={name: gather(frames, name) for name in body.observation},
+        action={name: gather(actions, name) for name in body.action},
+    )
+
+
+def numbered_episode(steps: int, seed: int, numbers: range) -> Episode:
+    """An episode of the tabletop arm whose frames carry numbers, and a clock of its own."""
+    episode = random_episode(steps=steps, seed=seed)
+    frames = [picture(number) for number in numbers]
+    beats = np.cumsum(np.random.default_rng(seed).integers(60, 270, steps)) * 1_000_000
+    cameras = {"table": frames, "wrist": frames[::-1]}
+    return replace(episode, times_ns=beats, observation={**episode.observation, **cameras})
+
+
+@pytest.fixture(scope="session")
+def sample() -> Callable[..., Episode]:
+    """Makes random episodes."""
+    return random_episode
+
+
+@pytest.fixture(scope="session")
+def filmed() -> Callable[..., Episode]:
+    """Makes episodes of the tabletop arm whose frames carry numbers."""
+    return numbered_episode
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,7 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,37 +12,14 @@ import simplejpeg
 
 from octoverse import registry
 from octoverse.data.lerobot import writer as module
-from octoverse.data.lerobot.format import VideoFormat
 from octoverse.data.lerobot.source import LeRobotSource
-from octoverse.data.lerobot.video_writer import SHARE
 from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.embodiment import Camera, Embodiment
 from octoverse.episode import Episode
 from octoverse.errors import BadData
 from octoverse.preprocess import decode
-from octoverse.synthetic import random_action, random_frame
 
 ARM: Embodiment = registry.load("embodiment", "tabletop_arm")
-QUICK = VideoFormat(codec="libx264")
-
-
-def sample(body: Embodiment = ARM, steps: int = 4, seed: int = 0) -> Episode:
-    rng = np.random.default_rng(seed)
-    frames = [random_frame(body, rng) for _ in range(steps)]
-    actions = [random_action(body, rng) for _ in range(steps)]
-
-    def gather(rows: list[Any], name: str) -> Any:
-        values = [row[name] for row in rows]
-        return values if isinstance(values[0], str) else np.stack(values)
-
-    return Episode(
-        embodiment=body.name,
-        source="made",
-        key=f"made-{seed}",
-        times_ns=(np.arange(steps) * 1e9 / body.control_hz).astype(np.int64) + 7 * seed,
-        observation={name: gather(frames, name) for name in body.observation},
-        action={name: gather(actions, name) for name in body.action},
-    )
 
 
 def same(got: Episode, want: Episode) -> None:
@@ -74,7 +50,9 @@ def shrunk(name: str) -> Embodiment:
 
 
 @pytest.mark.parametrize("name", registry.names("embodiment"))
-def test_every_body_reads_back_equal(tmp_path: Path, name: str) -> None:
+def test_every_body_reads_back_equal(
+    sample: Callable[..., Episode], tmp_path: Path, name: str
+) -> None:
     body = shrunk(name)
     episodes = [sample(body, steps, seed) for seed, steps in enumerate([3, 1, 5])]
     with LeRobotWriter(tmp_path, body) as writer:
@@ -86,7 +64,7 @@ def test_every_body_reads_back_equal(tmp_path: Path, name: str) -> None:
         same(source.episode(i), episode)
 
 
-def test_masks_read_back_equal(tmp_path: Path) -> None:
+def test_masks_read_back_equal(sample: Callable[..., Episode], tmp_path: Path) -> None:
     body = shrunk("road_car")
     whole = sample(body, 4)
     valid = np.arange(30)[None] + np.arange(4)[:, None] < 31
@@ -101,7 +79,9 @@ def test_masks_read_back_equal(tmp_path: Path) -> None:
     same(LeRobotSource(folder=tmp_path).episode(1), replace(masked, key="b"))
 
 
-def test_an_empty_instruction_is_absent_and_encoded_images_stay_as_they_are(tmp_path: Path) -> None:
+def test_an_empty_instruction_is_absent_and_encoded_images_stay_as_they_are(
+    sample: Callable[..., Episode], tmp_path: Path
+) -> None:
     episode = sample()
     jpeg = [simplejpeg.encode_jpeg(image) for image in episode.observation["table"]]
     words = ["", "", "lift", "lift"]
@@ -117,7 +97,7 @@ def test_an_empty_instruction_is_absent_and_encoded_images_stay_as_they_are(tmp_
 
 
 def test_files_are_split_by_size_and_one_row_group_is_one_episode(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample: Callable[..., Episode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FLUSH_BYTES", 2_000_000)
     episodes = [sample(seed=seed, steps=20) for seed in range(7)]
@@ -132,7 +112,7 @@ def test_files_are_split_by_size_and_one_row_group_is_one_episode(
         same(source.episode(i), episodes[i])
 
 
-def test_a_recording_goes_on_where_it_ended(tmp_path: Path) -> None:
+def test_a_recording_goes_on_where_it_ended(sample: Callable[..., Episode], tmp_path: Path) -> None:
     for seed in range(3):
         with LeRobotWriter(tmp_path / "parts", ARM) as writer:
             assert writer.keys == tuple(f"made-{i}" for i in range(seed))
@@ -153,7 +133,9 @@ def test_a_recording_goes_on_where_it_ended(tmp_path: Path) -> None:
             assert np.allclose(parts[key][name], whole[key][name]), (key, name)
 
 
-def test_a_killed_recording_keeps_every_flushed_episode(tmp_path: Path) -> None:
+def test_a_killed_recording_keeps_every_flushed_episode(
+    sample: Callable[..., Episode], tmp_path: Path
+) -> None:
     writer = LeRobotWriter(tmp_path, ARM)
     writer.add(sample(seed=0))
     writer.add(sample(seed=1))
@@ -175,7 +157,7 @@ def test_a_killed_recording_keeps_every_flushed_episode(tmp_path: Path) -> None:
     same(source.episode(2), sample(seed=5))
 
 
-def test_the_layout_is_that_of_lerobot_v3(tmp_path: Path) -> None:
+def test_the_layout_is_that_of_lerobot_v3(sample: Callable[..., Episode], tmp_path: Path) -> None:
     with LeRobotWriter(tmp_path, ARM) as writer:
         writer.add(sample(steps=4))
         writer.add(sample(steps=6, seed=1))
@@ -205,79 +187,9 @@ def test_the_layout_is_that_of_lerobot_v3(tmp_path: Path) -> None:
     assert meta["index_columns"] == ["__index_level_0__"]
 
 
-def filmed(steps: int, seed: int, numbers: range, picture: Any) -> Episode:
-    """An episode of the tabletop arm whose frames carry numbers, and a clock of its own."""
-    episode = sample(steps=steps, seed=seed)
-    frames = [picture(number) for number in numbers]
-    beats = np.cumsum(np.random.default_rng(seed).integers(60, 270, steps)) * 1_000_000
-    cameras = {"table": frames, "wrist": frames[::-1]}
-    return replace(episode, times_ns=beats, observation={**episode.observation, **cameras})
-
-
-def numbers_in(made: SimpleNamespace, episode: Episode, camera: str) -> list[int]:
-    return [made.number_of(image) for image in episode.observation[camera]]
-
-
-def contents(folder: Path) -> dict[Path, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder): path.read_bytes() for path in files}
-
-
-def test_videos_read_back_frame_by_frame(
-    made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_lerobot_itself_reads_what_is_written(
+    sample: Callable[..., Episode], tmp_path: Path
 ) -> None:
-    # Room for two episodes of two cameras.
-    monkeypatch.setattr(module, "FLUSH_BYTES", 20 * 64 * 96 * 3 * 2 // SHARE)
-    episodes = [filmed(10, e, range(100 * e, 100 * e + 10), made.picture) for e in range(5)]
-    with LeRobotWriter(tmp_path, ARM, QUICK) as writer:
-        for episode in episodes:
-            writer.add(episode)
-    found = sorted(tmp_path.glob("videos/*/chunk-000/*.mp4"))
-    assert [path.name for path in found] == [f"file-00{i}.mp4" for i in range(3)] * 2
-    source = LeRobotSource(folder=tmp_path)
-    for e in (4, 0, 3, 1, 2):
-        got, want = source.episode(e), episodes[e]
-        assert numbers_in(made, got, "table") == list(range(100 * e, 100 * e + 10))
-        assert numbers_in(made, got, "wrist") == list(range(100 * e + 9, 100 * e - 1, -1))
-        assert np.array_equal(got.times_ns, want.times_ns)
-        assert np.array_equal(got.action["arm"], want.action["arm"])
-    info = json.loads((tmp_path / "meta/info.json").read_text())
-    table = info["features"]["observation.images.table"]
-    assert (table["dtype"], table["shape"]) == ("video", [64, 96, 3])
-    assert table["info"]["video.codec"] == "h264" and table["info"]["video.fps"] == 10
-    stored = pq.read_schema(tmp_path / "data/chunk-000/file-000.parquet").names
-    assert "observation.images.table" not in stored
-
-
-def test_a_killed_recording_with_video_goes_on_and_ends_with_the_same_bytes(
-    made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "FLUSH_BYTES", 20 * 64 * 96 * 3 * 2 // SHARE)
-    episodes = [filmed(10, e, range(10 * e, 10 * e + 10), made.picture) for e in range(5)]
-    with LeRobotWriter(tmp_path / "whole", ARM, QUICK) as writer:
-        for episode in episodes:
-            writer.add(episode)
-    killed = LeRobotWriter(tmp_path / "parts", ARM, QUICK)
-    for episode in episodes[:3]:
-        killed.add(episode)  # two are on disk, one is lost
-    del killed
-    with LeRobotWriter(tmp_path / "parts", ARM) as again:
-        assert again.keys == ("made-0", "made-1")
-        for episode in episodes[2:]:
-            again.add(episode)
-    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
-
-
-def test_a_recording_goes_on_as_it_began(made: SimpleNamespace, tmp_path: Path) -> None:
-    with LeRobotWriter(tmp_path, ARM) as writer:
-        writer.add(filmed(3, 0, range(3), made.picture))
-    with pytest.raises(
-        BadData, match=r"expected a recording with VideoFormat\(.*, got one with images"
-    ):
-        LeRobotWriter(tmp_path, ARM, QUICK)
-
-
-def test_lerobot_itself_reads_what_is_written(tmp_path: Path) -> None:
     judge = pytest.importorskip("lerobot.datasets.lerobot_dataset", exc_type=ImportError)
     episodes = [sample(shrunk("road_car"), steps, seed) for seed, steps in enumerate([3, 4])]
     with LeRobotWriter(tmp_path, shrunk("road_car")) as writer:
@@ -292,29 +204,7 @@ def test_lerobot_itself_reads_what_is_written(tmp_path: Path) -> None:
     assert np.array_equal(image.transpose(1, 2, 0), want.observation["front"][2])
 
 
-@pytest.mark.parametrize("codec", ["libsvtav1", "libx264"])
-def test_lerobot_itself_reads_the_videos_that_are_written(
-    made: SimpleNamespace, tmp_path: Path, codec: str
-) -> None:
-    judge = pytest.importorskip("lerobot.datasets.lerobot_dataset", exc_type=ImportError)
-    episodes = [filmed(12, e, range(100 * e, 100 * e + 12), made.picture) for e in range(3)]
-    with LeRobotWriter(tmp_path, ARM, VideoFormat(codec=codec)) as writer:
-        for episode in episodes[:2]:
-            writer.add(episode)
-        writer.flush()
-        writer.add(episodes[2])
-    theirs, ours = judge.LeRobotDataset("local/made", root=tmp_path), LeRobotSource(folder=tmp_path)
-    assert (theirs.num_episodes, theirs.num_frames) == (3, 36)
-    for index in (0, 11, 12, 17, 23, 24, 35):
-        which, step = divmod(index, 12)
-        item, want = theirs[index], ours.episode(which)
-        image = np.round(item["observation.images.table"].numpy() * 255).transpose(1, 2, 0)
-        assert made.number_of(image) == 100 * which + step
-        assert np.abs(image - want.observation["table"][step]).mean() < 2
-        assert np.array_equal(item["action"].numpy()[:4], want.action["arm"][step])
-
-
-def test_unfit_episodes_are_refused(tmp_path: Path) -> None:
+def test_unfit_episodes_are_refused(sample: Callable[..., Episode], tmp_path: Path) -> None:
     writer = LeRobotWriter(tmp_path, ARM)
     whole = sample()
     with pytest.raises(BadData, match="expected at least one step of 'tabletop_arm', got 3 of"):
@@ -329,7 +219,7 @@ def test_unfit_episodes_are_refused(tmp_path: Path) -> None:
         writer.add(replace(whole, action_valid={"arm": np.array([True, True, True, False])}))
 
 
-def test_other_folders_are_not_written_into(tmp_path: Path) -> None:
+def test_other_folders_are_not_written_into(sample: Callable[..., Episode], tmp_path: Path) -> None:
     with LeRobotWriter(tmp_path / "arm", ARM) as writer:
         writer.add(sample())
     with pytest.raises(BadData, match="expected a recording of 'rc_car', got another body"):
