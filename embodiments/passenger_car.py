@@ -1,4 +1,4 @@
-"""A passenger car with one to eight calibrated cameras, planned for 6.4 s ahead.
+"""A passenger car with one to nine calibrated cameras, planned for 6.4 s ahead.
 
 Source: Alpamayo-R1 (NVlabs/alpamayo, 2025): 16 past poses and 64 future poses at 10 Hz, x forward,
 y left, in the rear-axle frame at the time of observation.
@@ -32,6 +32,7 @@ PASSENGER_CAR = Embodiment(
         "side_right": _camera("side_right"),
         "rear_left": _camera("rear_left"),
         "rear_right": _camera("rear_right"),
+        "rear": _camera("rear"),
         "ego_history": EgoHistory(steps=16, hz=10.0),
         "speed": State(names=("speed",), units=("m/s",), low=(-20.0,), high=(80.0,)),
         "command": Command(names=("left", "straight", "right", "unknown"), optional=True),

@@ -2,9 +2,9 @@ from octoverse.embodiment import EgoHistory, Waypoints
 from octoverse.embodiments.passenger_car import PASSENGER_CAR
 
 
-def test_eight_calibrated_cameras_of_which_the_front_is_enough() -> None:
+def test_nine_calibrated_cameras_of_which_the_front_is_enough() -> None:
     cameras = PASSENGER_CAR.cameras
-    assert len(cameras) == 8
+    assert len(cameras) == 9
     assert all(camera.calibrated for camera in cameras.values())
     assert [name for name, camera in cameras.items() if not camera.optional] == ["front"]
 

@@ -21,13 +21,13 @@ def test_real_questions_stand_at_the_images_they_are_about(
     assert all({q.step for q in questions} == {0} for questions in asked)
     episode = source.episode(0)
     assert not episode.action and episode.tracks is None
-    # The body has no camera that looks straight back.
     assert set(episode.observation) == {
         "front",
         "cross_left",
         "cross_right",
         "side_left",
         "side_right",
+        "rear",
     }
     assert decode(episode.observation["front"][0]).shape == (900, 1600, 3)
 
@@ -39,7 +39,7 @@ def test_scenes_become_episodes(write_nuscenes: Callable[..., Path], tmp_path: P
     episode = source.episode(1)
     assert episode.key == "scene-0002"
     assert episode.observation["front"][3] == b"scene-0002 CAM_FRONT 3"
-    assert set(episode.calibration) == {"front", "cross_left", "side_right"}
+    assert set(episode.calibration) == {"front", "cross_left", "side_right", "rear"}
     assert episode.action["path"][0, 0] == pytest.approx([0.5, 0.006, 0.025], abs=1e-3)
     assert episode.tracks is not None
     assert episode.tracks.pose[0] == pytest.approx([30, 0, 0], abs=1e-3)
