@@ -115,6 +115,7 @@ _EXTRA_OF = {
     "fsspec": "rlds",
     "mujoco": "sim",
     "ray": "ray",
+    "rerun": "view",
     "gymnasium": "sim",
     "imageio": "sim",
     "robosuite": "robosuite",

@@ -97,6 +97,11 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
             "Gather the statistics that scale states and actions.",
             "octoverse data stats dobot-cr5 --root data --out dobot-cr5.json",
         ),
+        "view": Command(
+            "octoverse.cli.data.view:view",
+            "Show an episode as one page: films, plots and a view from above.",
+            "octoverse data view dobot-cr5 --root data --episode 3 --out episode.html",
+        ),
         "convert": Command(
             "octoverse.cli.data.convert:convert",
             "Convert any data set into a LeRobot v3.0 folder, and check it.",
@@ -111,7 +116,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
 }
 _GROUPS = {
     "embodiments": "The bodies that are installed: list, show, check, new.",
-    "data": "Data sets: record, inspect, stats, convert, doctor.",
+    "data": "Data sets: record, inspect, stats, view, convert, doctor.",
 }
 
 
