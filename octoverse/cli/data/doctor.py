@@ -44,7 +44,7 @@ def doctor(
         with _progress() as tell:
             look = Look(episodes=episodes, images=images, everything=everything)
             report = examine(source, look, tell, others)
-    except OctoverseError as error:
+    except (OctoverseError, OSError) as error:
         print(f"octoverse: {complaint(error)}", file=sys.stderr)
         raise SystemExit(2) from error
     if json:

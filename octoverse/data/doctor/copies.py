@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octoverse.data.doctor.finding import Finding
+from octoverse.data.doctor.finding import Finding, unreadable
 from octoverse.data.doctor.looking import Tell
 from octoverse.data.doctor.sampling import evenly
 from octoverse.data.source import Source, body_of
 from octoverse.embodiment import Camera, PathGroup
 from octoverse.episode import Episode
+from octoverse.errors import BadData
 
 EPISODES = 2000
 """At most so many of each data set are compared, spread evenly."""
@@ -89,24 +90,27 @@ def copies_across(mine: Sequence[Print], theirs: Sequence[Print], name: str) -> 
         )
 
 
-def prints_of(source: Source, most: int | None, tell: Tell) -> list[Print]:
-    """Take the prints of at most so many episodes; None for all."""
+def prints_of(source: Source, most: int | None, tell: Tell) -> tuple[list[Print], list[Finding]]:
+    """Take the prints of at most so many episodes, None for all; and name those not readable."""
     body, count = body_of(source), len(source)
     chosen = evenly(count, count if most is None else most)
     cameras = [name for name, stream in body.observation.items() if isinstance(stream, Camera)]
     paths = [name for name, group in body.action.items() if isinstance(group, PathGroup)]
-    found = []
+    found, damaged = [], []
     for done, index in enumerate(chosen):
         tell(f"comparing '{source.name}'", done, len(chosen))
-        episode = source.episode(index)
-        found.append(
-            Print(
-                key=episode.key,
-                runs=frozenset(_runs(_rows(episode, {*cameras, *paths}))),
-                images=frozenset(_images(episode, cameras)),
+        try:
+            episode = source.episode(index)
+            found.append(
+                Print(
+                    key=episode.key,
+                    runs=frozenset(_runs(_rows(episode, {*cameras, *paths}))),
+                    images=frozenset(_images(episode, cameras)),
+                )
             )
-        )
-    return found
+        except BadData as error:
+            damaged.append(unreadable(index, error))
+    return found, damaged
 
 
 def _matches(first: Sequence[Print], second: Sequence[Print]) -> Iterator[tuple[str, str, str]]:

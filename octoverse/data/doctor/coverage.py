@@ -43,7 +43,7 @@ def _absent(recording: Recording) -> Iterator[Finding]:
             check="coverage",
             severity="suspicion",
             where=", ".join(lacking),
-            message=f"The data have it nowhere, though '{recording.body.name}' needs it.",
+            message=f"Nowhere in the data, though '{recording.body.name}' asks for it.",
             evidence={"absent": len(lacking), "declared": len(recording.body.observation)},
             cure="Fetch what is missing, or train on it beside data that have it.",
         )

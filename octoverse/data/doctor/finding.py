@@ -56,3 +56,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def exit_code(self) -> int:
         """For scripts: 1 where there is a fault, else 0."""
         return int(self.count("fault") > 0)
+
+
+def unreadable(index: int, error: Exception) -> Finding:
+    """An episode that cannot be read is a fault, and the others are looked at all the same."""
+    return Finding(check="readable", severity="fault", where=f"episode {index}", message=str(error))

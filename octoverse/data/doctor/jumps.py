@@ -5,13 +5,14 @@ which is far smaller than steps are where motion is smooth.
 """
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
 from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.looking import Recording
 from octoverse.data.doctor.sampling import series
-from octoverse.embodiment import State
+from octoverse.embodiment import JointPosition, State
 
 _OUTLIER = 10.0
 """Times the 95 % quantile of the steps that move at all: about twenty standard deviations."""
@@ -29,11 +30,9 @@ _STEPS = 50
 
 
 def jumps(recording: Recording) -> Iterator[Finding]:
-    """Look at single steps of every measured number."""
-    for name, spec in recording.body.observation.items():
-        if not isinstance(spec, State):
-            continue
-        values = [(e.key, series(e, "observation", name)) for e in recording.episodes]
+    """Look at single steps of every measured number, and of every commanded position."""
+    for side, name, spec in _positions(recording):
+        values = [(e.key, series(e, side, name)) for e in recording.episodes]
         present = [(key, v) for key, v in values if v is not None and len(v) > 1]
         if sum(len(v) - 1 for _, v in present) < _STEPS:
             continue
@@ -43,6 +42,17 @@ def jumps(recording: Recording) -> Iterator[Finding]:
                 numbers = [(key, v[:, i]) for key, v in present]
                 width = spec.high[i] - spec.low[i]
                 yield from _of_number(f"{name}.{label}", spec.units[i], _SEEN * width, numbers)
+
+
+def _positions(
+    recording: Recording,
+) -> Iterator[tuple[Literal["observation", "action"], str, State | JointPosition]]:
+    for name, stream in recording.body.observation.items():
+        if isinstance(stream, State):
+            yield "observation", name, stream
+    for name, group in recording.body.action.items():
+        if isinstance(group, JointPosition):
+            yield "action", name, group
 
 
 def _of_number(

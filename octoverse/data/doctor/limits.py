@@ -46,7 +46,7 @@ def _not_finite(
                 check="limits",
                 severity="fault",
                 where=f"{name}, episode {episode.key}",
-                message=f"{int(bad.sum())} numbers that count as valid are not finite.",
+                message=f"{int(bad.sum())} of its {bad.size} valid numbers are not finite.",
                 evidence={"not finite": int(bad.sum()), "of": int(bad.size)},
                 cure="Mask those steps, or leave the episode out.",
             )

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from octoverse.data.doctor.finding import Finding, Looked
+from octoverse.data.doctor.finding import Finding, Looked, unreadable
 from octoverse.data.doctor.sampling import evenly
 from octoverse.data.doctor.tied import Tied, tied_groups
 from octoverse.data.source import Source, body_of
@@ -114,14 +114,7 @@ def look_at(source: Source, look: Look, tell: Tell) -> Recording:
                     found = pictures.setdefault(name, [])
                     found += _pictures(episode, name, len(kept), places)
         except BadData as error:
-            damaged.append(
-                Finding(
-                    check="readable",
-                    severity="fault",
-                    where=f"episode {index}",
-                    message=str(error),
-                )
-            )
+            damaged.append(unreadable(index, error))
             continue
         numbers = {k: v for k, v in episode.observation.items() if not _is_camera(body, k)}
         indices.append(index)

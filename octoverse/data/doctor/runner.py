@@ -23,6 +23,7 @@ from octoverse.data.doctor.scale import scale
 from octoverse.data.doctor.stale import stale
 from octoverse.data.doctor.words import words
 from octoverse.data.source import Source
+from octoverse.errors import BadData
 
 Check = Callable[[Recording], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -72,13 +73,17 @@ def examine(
     checks = {check.__name__: check for check in CHECKS} | _of_format(source)
     for done, (name, check) in enumerate(checks.items()):
         tell(f"checking {name}", done, len(checks))
-        found += check(recording)
-    if not recording.damaged:
-        most = None if look.everything else EPISODES
-        mine = prints_of(source, most, tell)
-        found += copies_within(mine)
-        for other in against:
-            found += copies_across(mine, prints_of(other, most, tell), other.name)
+        try:
+            found += check(recording)
+        except BadData as error:
+            found.append(Finding(check=name, severity="fault", where="", message=str(error)))
+    most = None if look.everything else EPISODES
+    mine, damaged = prints_of(source, most, tell)
+    found += [*damaged, *copies_within(mine)]
+    for other in against:
+        theirs, damaged = prints_of(other, most, tell)
+        found += [replace(one, where=f"{other.name}, {one.where}") for one in damaged]
+        found += copies_across(mine, theirs, other.name)
     return Report(
         name=source.name,
         embodiment=recording.body.name,
@@ -94,7 +99,8 @@ def _ordered(found: Iterable[Finding]) -> tuple[Finding, ...]:
     for one in found:
         key = (one.check, one.severity, one.message)
         known = merged.get(key)
-        where = one.where if known is None else f"{known.where}, {one.where}"
+        again = known is None or known.where == one.where
+        where = one.where if again or known is None else f"{known.where}, {one.where}"
         merged[key] = replace(known or one, where=where)
     return tuple(sorted(merged.values(), key=lambda one: SEVERITIES.index(one.severity)))
 

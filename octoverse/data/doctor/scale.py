@@ -26,6 +26,11 @@ _NEAR = 1.35
 _FAULT, _SUSPICION = 8.0, 3.0
 """Gains off by more are wrong units, or odd ones: arms lag and slip, but seldom by three."""
 
+_AWAY = 2.0
+"""Standard deviations of the state by which it may be away from its command all the time."""
+_SAG = {"rad": 0.15, "m": 0.03, "1": 0.3}
+"""And so much at least: arms sag under their load, and fingers stop at what they hold."""
+
 
 def scale(recording: Recording) -> Iterator[Finding]:
     """Compare each number of an action with the move or the value that it asks for."""
@@ -88,6 +93,8 @@ def _of_group(tied: Tied) -> Iterator[Finding]:
             },
             cure="Convert it where it enters, to the unit that the body declares.",
         )
+    if tied.kind == "position":
+        yield from _offsets(tied, actions, states)
     if told:
         yield Finding(
             check="units",
@@ -106,6 +113,25 @@ def _of_group(tied: Tied) -> Iterator[Finding]:
             "move, or the state does not follow them.",
             evidence={"steps": len(actions), "correlation needed": TOGETHER},
         )
+
+
+def _offsets(tied: Tied, actions: np.ndarray, states: np.ndarray) -> Iterator[Finding]:
+    """Positions that follow their command at a distance: zeros that differ."""
+    for i, pair in enumerate(tied.pairs):
+        if gain_of(actions[:, i], states[:, i]) is None:
+            continue
+        away = float(np.median(states[:, i] - actions[:, i]))
+        bound = max(_AWAY * float(states[:, i].std()), _SAG.get(pair.unit, np.inf))
+        if abs(away) > bound:
+            yield Finding(
+                check="units",
+                severity="suspicion",
+                where=f"{tied.group}.{pair.name}",
+                message=f"{pair.stream} follows it at a distance of {away:.3g} {pair.unit}: the "
+                "two count from different zeros.",
+                evidence={"distance": round(away, 5), "bound": round(bound, 5)},
+                cure="Take the offset away where one of them enters.",
+            )
 
 
 def gain_of(action: np.ndarray, state: np.ndarray) -> tuple[float, float, float, float] | None:

@@ -23,7 +23,7 @@ def test_a_stream_that_the_body_needs_and_nobody_has_is_a_suspicion(
 ) -> None:
     (found,) = told(make("widowx", change=without("observation", "primary")))
     assert (found.check, found.severity, found.where) == ("coverage", "suspicion", "primary")
-    assert "The data have it nowhere, though 'widowx' needs it" in found.message
+    assert "Nowhere in the data, though 'widowx' asks for it" in found.message
 
 
 def test_an_optional_stream_may_be_absent(make: Fixture, told: Fixture) -> None:

@@ -63,3 +63,16 @@ def test_an_angle_that_wraps_is_no_fault(make: Fixture, told: Fixture, changed: 
     assert told(source) == []
     (found,) = [f for f in told(source, "information") if f.check == "jumps"]
     assert found.where == "tool.yaw" and "The angle wraps round" in found.message
+
+
+def test_a_commanded_position_that_leaps_is_a_fault(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    def glitch(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[30, 2] += 1.0
+        return values
+
+    found = told(make("unitree_g1", change=changed("action", "arms", glitch)))
+    assert [(f.check, f.severity) for f in found] == [("jumps", "fault")]
+    assert found[0].where == "arms.left_shoulder_yaw, episode 0, step 30"

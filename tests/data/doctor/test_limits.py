@@ -19,7 +19,7 @@ def test_numbers_that_are_not_finite_are_a_fault(
 
     (found,) = told(make("widowx", change=changed("action", "arm", hurt)))
     assert (found.check, found.severity, found.where) == ("limits", "fault", "arm, episode 0")
-    assert "1 numbers that count as valid are not finite" in found.message
+    assert "1 of its 360 valid numbers are not finite" in found.message
 
 
 def test_masked_numbers_may_be_anything(make: Fixture, told: Fixture) -> None:

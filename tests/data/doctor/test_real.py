@@ -89,7 +89,10 @@ def test_g1_keeps_its_old_numbers_and_repeats_images_and_hands(
 
 def test_gr1_lies_elsewhere_than_it_says(report: Callable[..., Findings]) -> None:
     found = report("gr00t-gr1-sim", "all")
+    # The arm's commands leap by 0.3 to 0.5 rad where its plan goes over into a demonstration.
     assert grave(found) == [
+        ("jumps", "suspicion", "right_arm.joint_2, episode 0, step 6"),
+        ("jumps", "suspicion", "right_arm.joint_5, episode 0, step 6"),
         ("lerobot", "fault", "meta/info.json"),
         ("lerobot", "fault", "meta/info.json, observation.images.egoview"),
         ("lerobot", "suspicion", "data/chunk-000/episode_000000.parquet"),
@@ -176,3 +179,12 @@ def test_drivelm_has_single_moments_and_no_actions(report: Callable[..., Finding
     ]
     assert "absent throughout" in said(found, "coverage", "fault")
     assert "every sample stands alone" in said(found, "drives", "suspicion")
+
+
+def test_a_real_recording_is_found_again_in_a_part_of_itself(
+    report: Callable[..., Findings],
+) -> None:
+    found = report("bridge-octo-debug", "train[5:]", "train")
+    (copies,) = [f for f in found if f.check == "copies"]
+    assert copies.severity == "fault"
+    assert "10 of 10 episodes are in 'bridge_dataset/train' too" in copies.message

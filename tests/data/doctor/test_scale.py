@@ -81,3 +81,22 @@ def test_noise_is_not_taken_for_a_unit(make: Fixture, told: Fixture, changed: Fi
 def test_pedals_cannot_be_told(make: Fixture, told: Fixture) -> None:
     (found,) = [f for f in told(make("rc_car"), "cannot be told") if f.check == "units"]
     assert "Whether positive steering is left" in found.message
+
+
+def test_positions_that_count_from_another_zero_are_a_suspicion(
+    make: Fixture, told: Fixture, changed: Fixture
+) -> None:
+    def turn(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[:, 3] = 0.2 * values[:, 3] + 1.2
+        return values
+
+    def narrow(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[:, 3] = 0.2 * values[:, 3]
+        return values
+
+    action, state = changed("action", "arms", turn), changed("observation", "arms", narrow)
+    (found,) = told(make("unitree_g1", change=lambda episode: state(action(episode))))
+    assert (found.check, found.severity) == ("units", "suspicion")
+    assert "at a distance of -1.2 rad: the two count from different zeros" in found.message
