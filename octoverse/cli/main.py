@@ -97,6 +97,11 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
             "Gather the statistics that scale states and actions.",
             "octoverse data stats dobot-cr5 --root data --out dobot-cr5.json",
         ),
+        "mix": Command(
+            "octoverse.cli.data.mix:mix",
+            "Say what a mixture will deliver: frames, hours, shares, epochs, memory.",
+            "octoverse data mix oxe/magic_soup --data FOLDER",
+        ),
         "view": Command(
             "octoverse.cli.data.view:view",
             "Show an episode as one page: films, plots and a view from above.",
@@ -116,7 +121,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
 }
 _GROUPS = {
     "embodiments": "The bodies that are installed: list, show, check, new.",
-    "data": "Data sets: record, inspect, stats, view, convert, doctor.",
+    "data": "Data sets: record, inspect, doctor, stats, mix, view, convert.",
 }
 
 

@@ -1,7 +1,6 @@
 """`octoverse train`: train one policy on the data of many bodies."""
 
 import dataclasses
-import inspect
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from tyro.conf import arg
 
 from octoverse import checkpoint, registry
 from octoverse.cli.cache import remembering
+from octoverse.cli.recipe import named_recipe
 from octoverse.data.opening import open_source
 from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment
@@ -100,7 +100,7 @@ def _recipe(
             f"{'both' if name else 'neither'}. Recipes: {', '.join(registry.names('recipe'))}."
         )
     if name:
-        return _named(name, data)
+        return named_recipe(name, data)
     assert embodiment is not None
     body: Embodiment = registry.load("embodiment", embodiment)
     if data is None:
@@ -120,24 +120,6 @@ def _recipe(
         sources=[Weighted(source=source)],
         training=TrainingConfig(steps=2000, warmup_steps=100, precision="bfloat16"),
     )
-
-
-def _named(name: str, data: Path | None) -> Recipe:
-    make = registry.load("recipe", name)
-    if data is None and "OCTOVERSE_DATA" in os.environ:
-        data = Path(os.environ["OCTOVERSE_DATA"])
-    parameters = list(inspect.signature(make).parameters.values())
-    if len(parameters) != 1:
-        raise BadConfig(
-            f"the recipe '{name}' must take one argument, the folder of its data; it takes "
-            f"{len(parameters)}."
-        )
-    if data is None and parameters[0].default is inspect.Parameter.empty:
-        raise BadConfig(
-            f"the recipe '{name}' needs --data FOLDER (or OCTOVERSE_DATA): {inspect.getdoc(make)}"
-        )
-    recipe: Recipe = make() if data is None else make(data)
-    return recipe
 
 
 def _remembering(recipe: Recipe) -> Recipe:
