@@ -67,6 +67,8 @@ class Recipe:
     sources: Sequence[Weighted]
     held_out: Sequence[Weighted] = ()
     """Data that is never trained on, for the error that needs no simulator."""
+    seen: Sequence[Weighted] = ()
+    """Data of `sources` too short to hold any out: its error is told, marked as trained on."""
     variation: Variation = PLAIN
     """What is varied at random in training: goals, words, what is seen."""
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -1,135 +1,165 @@
-"""The error on data never trained on, beside that of always predicting the training mean."""
+"""The error on data never trained on, beside the errors of simple predictions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
-from rich.table import Table
 
 from octoverse.data.cutting import cut_all
-from octoverse.data.source import body_of
+from octoverse.data.source import Source, body_of
 from octoverse.data.weighted import Weighted
+from octoverse.embodiment import Embodiment
+from octoverse.episode import Episode
 from octoverse.errors import BadData
 from octoverse.policy import Policy
 from octoverse.training.loop import window_spec
+from octoverse.training.report import Comparison, GroupError, Report
+from octoverse.training.simple import MEAN, Simple, simple_predictions
+from octoverse.training.sums import Sums, mean_of
 
 _BATCH = 64
+"""Windows that are made and answered at a time."""
 
 
-class GroupError(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean absolute error of one action group, in training standard deviations."""
+def held_out_report(
+    policy: Policy, sources: Sequence[Weighted], folder: Path, *, seen: Sequence[Weighted] = ()
+) -> Report:
+    """Measure every step of the held-out data; write held_out.json and .md into `folder`.
 
-    body: str
-    group: str
-    policy: float
-    mean: float
-    """That of always predicting the training mean."""
-    by_row: tuple[float, ...]
-    """The policy's, for each row of the chunk; NaN (null) where nothing is valid."""
-    mean_by_row: tuple[float, ...]
-    samples: int
-
-
-@dataclass(frozen=True)
-class Report:
-    """Errors by body and action group, and their mean by body."""
-
-    groups: Sequence[GroupError]
-    bodies: dict[str, tuple[float, float]]
-    """Body to the error of the policy and of the training mean, over all valid numbers."""
-
-    def table(self) -> Table:
-        """All of it, for the terminal."""
-        title = "Error on held-out data, in training standard deviations"
-        table = Table("body", "action", "samples", "policy", "training mean", "rows", title=title)
-        for one in self.groups:
-            rows = " ".join(f"{value:.2f}" for value in one.by_row[:8])
-            rows += " ..." if len(one.by_row) > 8 else ""
-            numbers = (f"{one.policy:.3f}", f"{one.mean:.3f}", rows)
-            table.add_row(one.body, one.group, str(one.samples), *numbers)
-        for body, (policy, mean) in self.bodies.items():
-            table.add_row(body, "all", "", f"{policy:.3f}", f"{mean:.3f}", "")
-        return table
-
-
-def held_out_report(policy: Policy, sources: Sequence[Weighted], folder: Path) -> Report:
-    """Measure every step of the held-out data and write held_out.json into `folder`.
+    Args:
+        policy: What is measured.
+        sources: Data that it was not trained on.
+        folder: Where the report is written.
+        seen: Data that it was trained on, because none could be held out; marked as such.
 
     Raises:
-        BadData: if there is nothing to measure for a body or an action group.
+        BadData: if there is nothing to measure in a data set, or nothing valid of an action group.
     """
-    groups, bodies = [], {}
-    for name in dict.fromkeys(entry.source.embodiment for entry in sources):
-        entries = [entry.source for entry in sources if entry.source.embodiment == name]
-        body, spec = body_of(entries[0]), window_spec(policy, name)
-        windows = []
-        for source in entries:
-            for index in range(len(source)):
-                episode = source.episode(index)
-                windows += cut_all(episode, range(len(episode)), body, spec, policy.preprocess)
-        if not windows:
-            raise BadData(
-                f"expected held-out data of '{name}', found none in "
-                f"{', '.join(source.name for source in entries)}. Hold out more, or nothing."
-            )
-        predicted = []
-        for first in range(0, len(windows), _BATCH):
-            some = [window.observation for window in windows[first : first + _BATCH]]
-            predicted += policy.act(some)
-        total = np.zeros(3)
-        for group in body.action:
-            scaled = policy.body_statistics[name].action[group]
-            mean, std = np.array(scaled.mean), _spread(np.array(scaled.std))
-            actual = np.stack([window.action[group] for window in windows])  # (n, h, a)
-            real = np.stack([window.action_valid[group] for window in windows])[..., None]
-            guess = np.stack([chunk.action[group] for chunk in predicted])
-            error = np.where(real, np.abs(guess - actual) / std, 0)
-            base = np.where(real, np.abs(mean - actual) / std, 0)
-            counts = real.sum(axis=(0, 2)) * actual.shape[-1]  # (h,)
-            if not counts.any():
-                raise BadData(
-                    f"expected held-out actions '{group}' of '{name}' that are valid, found none "
-                    f"in {', '.join(source.name for source in entries)}."
-                )
-            each = np.where(counts, counts, np.nan)
-            groups.append(
-                GroupError(
-                    body=name,
-                    group=group,
-                    policy=float(error.sum() / counts.sum()),
-                    mean=float(base.sum() / counts.sum()),
-                    by_row=tuple((error.sum(axis=(0, 2)) / each).tolist()),
-                    mean_by_row=tuple((base.sum(axis=(0, 2)) / each).tolist()),
-                    samples=len(windows),
-                )
-            )
-            total += (error.sum(), base.sum(), counts.sum())
-        bodies[name] = (float(total[0] / total[2]), float(total[1] / total[2]))
-    report = Report(groups, bodies)
-    content = {"groups": report.groups, "bodies": report.bodies}
-    text = msgspec.json.format(msgspec.json.encode(content), indent=1)
-    (folder / "held_out.json").write_bytes(text)
-    _write_table(report, folder / "held_out.md")
+    groups: list[GroupError] = []
+    comparisons: list[Comparison] = []
+    for trained_on, entries in ((False, sources), (True, seen)):
+        for entry in entries:
+            measured = _Measured(policy, entry.source, trained_on)
+            groups += measured.groups
+            comparisons += measured.comparisons
+    report = Report(groups, comparisons)
+    report.write(folder)
     return report
+
+
+class _Judged:
+    """One simple prediction and the policy, on the same numbers."""
+
+    def __init__(self, simple: Simple, rows: int) -> None:
+        self.simple, self.policy, self.other = simple, Sums(rows), Sums(rows)
+
+
+class _Measured:
+    """A policy on one data set."""
+
+    def __init__(self, policy: Policy, source: Source, seen: bool) -> None:
+        self._policy, self._source, self._seen = policy, source, seen
+        self._body: Embodiment = body_of(source)
+        known = policy.body_statistics[self._body.name].action
+        rows = policy.horizons[self._body.name]
+        self._scale = {g: _spread(np.array(known[g].std)) for g in self._body.action}
+        self._sums = {g: Sums(rows[g]) for g in self._body.action}
+        self._judged = {
+            group: [
+                _Judged(simple, rows[group])
+                for simple in simple_predictions(self._body, group, rows[group], known[group])
+            ]
+            for group in self._body.action
+        }
+        self._samples = 0
+        for episode, steps in _portions(source):
+            self._add(episode, steps)
+        self._check()
+
+    def _add(self, episode: Episode, steps: np.ndarray) -> None:
+        spec = window_spec(self._policy, self._body.name)
+        windows = cut_all(episode, steps.tolist(), self._body, spec, self._policy.preprocess)
+        answers = self._policy.act([window.observation for window in windows])
+        self._samples += len(windows)
+        for group, judged in self._judged.items():
+            actual = np.stack([window.action[group] for window in windows])  # (n, h, a)
+            valid = np.stack([window.action_valid[group] for window in windows])  # (n, h)
+            scale = self._scale[group]
+            error = np.abs(np.stack([one.action[group] for one in answers]) - actual) / scale
+            self._sums[group].add(error, valid)
+            if not valid.any():
+                continue
+            for one in judged:
+                guess, there = one.simple.predict(episode, steps)
+                where = valid & there[:, None] & (np.arange(valid.shape[1]) < one.simple.rows)
+                one.policy.add(error, where)
+                one.other.add(np.abs(guess - actual) / scale, where)
+
+    def _check(self) -> None:
+        if not self._samples:
+            raise BadData(
+                f"expected held-out data of '{self._body.name}', found none in "
+                f"{self._source.name}. Hold out more, or nothing."
+            )
+        for group, sums in self._sums.items():
+            if not sums.count.any():
+                raise BadData(
+                    f"expected held-out actions '{group}' of '{self._body.name}' that are valid, "
+                    f"found none in {self._source.name}."
+                )
+
+    @property
+    def groups(self) -> list[GroupError]:
+        """Each action group by itself."""
+        return [
+            GroupError(
+                body=self._body.name,
+                data=self._source.name,
+                group=group,
+                policy=sums.mean,
+                mean=self._judged[group][0].other.mean,
+                by_row=sums.by_row,
+                mean_by_row=self._judged[group][0].other.by_row,
+                samples=self._samples,
+                seen=self._seen,
+            )
+            for group, sums in self._sums.items()
+        ]
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """Beside every simple prediction: all groups that can have it together."""
+        names = [one.simple.name for judged in self._judged.values() for one in judged]
+        found = []
+        for name in sorted(set(names), key=lambda name: (name != MEAN, name)):
+            parts = [
+                one for judged in self._judged.values() for one in judged if one.simple.name == name
+            ]
+            if not any(part.other.count.any() for part in parts):
+                continue  # such as the last action of episodes that are one step long
+            found.append(
+                Comparison(
+                    body=self._body.name,
+                    data=self._source.name,
+                    against=name,
+                    seconds=max(part.simple.seconds for part in parts),
+                    policy=mean_of([part.policy for part in parts]),
+                    simple=mean_of([part.other for part in parts]),
+                    samples=max(part.other.samples for part in parts),
+                    seen=self._seen,
+                )
+            )
+        return found
+
+
+def _portions(source: Source) -> Iterator[tuple[Episode, np.ndarray]]:
+    """Every step of every episode, a batch at a time: pictures of long videos fill no memory."""
+    for index in range(len(source)):
+        episode = source.episode(index)
+        for first in range(0, len(episode), _BATCH):
+            yield episode, np.arange(first, min(first + _BATCH, len(episode)))
 
 
 def _spread(std: np.ndarray) -> np.ndarray:
     """Standard deviations to divide by; a number that never changes in training counts as it is."""
     return np.where(std > 1e-9, std, 1.0)
-
-
-def _write_table(report: Report, path: Path) -> None:
-    lines = [
-        "Mean absolute error on held-out data, divided by the training standard deviation.",
-        "",
-        "| body | action | row | policy | training mean |",
-        "|---|---|---|---|---|",
-    ]
-    for one in report.groups:
-        for row, (ours, mean) in enumerate(zip(one.by_row, one.mean_by_row, strict=True)):
-            lines.append(f"| {one.body} | {one.group} | {row + 1} | {ours:.3f} | {mean:.3f} |")
-    for body, (ours, mean) in report.bodies.items():
-        lines.append(f"| {body} | all | all | {ours:.3f} | {mean:.3f} |")
-    path.write_text("\n".join(lines) + "\n")
