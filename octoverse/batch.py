@@ -16,6 +16,7 @@ from octoverse.embodiment import (
     GoalImage,
     Instruction,
     NumericStream,
+    State,
     stream_shape,
 )
 from octoverse.episode import Observation
@@ -115,6 +116,29 @@ def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
         for name, spec in body.observation.items()
         if isinstance(spec, NumericStream) and name in batch.streams
     }
+
+
+def measured(body: Embodiment, groups: Sequence[str], batch: Batch) -> Tensor | None:
+    """What the numbers of these action groups are measured to be at the last step, (b, a).
+
+    A State stream measures the group of its own name where both have the same numbers in the same
+    units. NaN where nothing measures a number; None where that is so for all groups.
+    """
+    parts, any_measured = [], False
+    for group in groups:
+        spec, stream = body.action[group], body.observation.get(group)
+        same = isinstance(stream, State) and (stream.names, stream.units) == (
+            spec.names,
+            spec.units,
+        )
+        if same and group in batch.streams:
+            seen = batch.streams[group]
+            now = torch.where(seen.valid[:, -1:], seen.values[:, -1].float(), torch.nan)
+            any_measured = True
+        else:
+            now = torch.full((len(batch), spec.size), torch.nan, device=batch.seeds.device)
+        parts.append(now)
+    return torch.cat(parts, -1) if any_measured else None
 
 
 def training_batch(body: Embodiment, stacked: StackedWindows, device: torch.device) -> Batch:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from octoverse import noise, registry
-from octoverse.batch import Batch, batch_of, newest
+from octoverse.batch import Batch, batch_of, measured, newest
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
 from octoverse.data.windows import image_size
 from octoverse.embodiment import Camera, Embodiment, GoalImage, NumericStream, PathGroup, State
@@ -236,7 +236,7 @@ class Policy(nn.Module):
             for part in ("mean", "std", "middle", "half")
         ]
         hz = first.hz if isinstance(first, PathGroup) else body.control_hz
-        return Reference(newest(body, batch), Scale(*parts), hz)
+        return Reference(newest(body, batch), Scale(*parts), hz, measured(body, use.groups, batch))
 
     def _layout(self, body: BodyConfig) -> Layout:
         groups = []

@@ -36,11 +36,15 @@ class Reference:
     scale: Scale
     hz: float
     """Rows per second of the chunk."""
+    measured: Tensor | None = None
+    """What each number of the action is measured to be now, (b, a), NaN where nothing measures it;
+    None where no number of the action is ever measured."""
 
     def repeat(self, samples: int) -> "Reference":
         """The same for `samples` answers to each observation, (b * samples, ...)."""
         streams = {k: v.repeat_interleave(samples, 0) for k, v in self.streams.items()}
-        return replace(self, streams=streams)
+        now = None if self.measured is None else self.measured.repeat_interleave(samples, 0)
+        return replace(self, streams=streams, measured=now)
 
 
 class Codec(Protocol):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from octoverse.batch import batch_of, newest
+from octoverse.batch import batch_of, measured, newest
 from octoverse.data.windows import StackedWindows
+from octoverse.embodiments.fourier_gr1 import FOURIER_GR1
 from octoverse.embodiments.passenger_car import PASSENGER_CAR
 from octoverse.episode import Observation
 from octoverse.errors import SpecMismatch
@@ -127,3 +128,22 @@ def test_a_hidden_stream_is_seen_by_nobody_and_codecs_may_refer_to_it(small: Mod
     batch = small.training_batch(small.BODIES[CAR], stacked, CPU)
     assert batch.streams["speed"].valid.tolist() == [[False], [True]]
     assert newest(small.BODIES[CAR], batch)["speed"][:, 0].all()
+
+
+def test_what_an_action_is_measured_to_be_now_comes_from_the_state_of_its_name(
+    small: ModuleType,
+) -> None:
+    def seen(arm: float, valid: bool) -> Observation:
+        streams = {
+            "left_arm": np.full((2, 7), [[0.0], [arm]]),
+            "left_hand": np.full((2, 6), 9.0),
+        }
+        valids = {"left_arm": np.array([True, valid]), "left_hand": np.ones(2, bool)}
+        return Observation(embodiment="fourier_gr1", streams=streams, valid=valids)
+
+    batch = batch_of(FOURIER_GR1, [seen(1.5, True), seen(2.5, False)], CPU)
+    now = measured(FOURIER_GR1, ("left_arm", "left_hand"), batch)
+    assert now is not None and now.shape == (2, 13)
+    assert (now[0, :7] == 1.5).all() and now[1, :7].isnan().all()
+    assert now[:, 7:].isnan().all()  # a hand's command is no joint angle, as its names say
+    assert measured(FOURIER_GR1, ("left_hand", "right_arm"), batch) is None

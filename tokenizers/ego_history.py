@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokens import Role, TokenGroup
+
+_SMALL = torch.tensor([0.05, 0.02, 0.002])
+"""Metres ahead, metres to the side and radians a step that are still small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +27,8 @@ class EgoHistoryTokenizerConfig:
     """Poses in the history."""
     range: float = 4.0
     """Metres a step that become 1."""
+    fine: bool = False
+    """Whether small changes of speed and heading are told apart as well as large ones."""
 
     inputs: ClassVar[tuple[str, ...]] = ("history",)
     role: ClassVar[Role] = "observation"
@@ -38,7 +44,7 @@ class EgoHistoryTokenizer(nn.Module):
 
     def __init__(self, config: EgoHistoryTokenizerConfig, width: int) -> None:
         super().__init__()
-        self.range = config.range
+        self.range, self.fine = config.range, config.fine
         size = 3 * (config.steps - 1)
         self.write = nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Linear(width, width))
 
@@ -47,5 +53,18 @@ class EgoHistoryTokenizer(nn.Module):
         history = streams["history"]
         change = history.values.float().diff(dim=2)  # (b, t, steps - 1, 3)
         unit = torch.tensor([self.range, self.range / 10, 0.1], device=change.device)
-        values = self.write((change / unit).flatten(2))[:, :, None]
+        scaled = _fine(change, unit) if self.fine else change / unit
+        values = self.write(scaled.flatten(2))[:, :, None]
         return TokenGroup(values, history.valid[..., None])
+
+
+def _fine(change: Float[Tensor, "b t n 3"], unit: Float[Tensor, "3"]) -> Float[Tensor, "b t n 3"]:
+    """Motion from step to step, nearly linear to some centimetres and logarithmic beyond.
+
+    The last step's way ahead is told as it is, that of the others by how it differs.
+    """
+    last = change[:, :, -1:]
+    ahead = torch.cat([change[..., :-1, :1] - last[..., :1], last[..., :1]], 2)
+    small = torch.asinh(torch.cat([ahead, change[..., 1:]], -1) / _SMALL.to(change.device))
+    speed = torch.cat([small[..., :-1, :1], last[..., :1] / unit[:1]], 2)
+    return torch.cat([speed, small[..., 1:]], -1)

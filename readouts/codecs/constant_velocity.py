@@ -22,25 +22,42 @@ class ConstantVelocityCodec:
 
     def encode(self, actions: Tensor, reference: Reference) -> Tensor:
         """From metres and radians."""
-        straight, unit = self._straight(actions.shape[-2], reference)
-        return (actions - straight) / unit
+        rows = actions.shape[-2]
+        return (actions - straight_on(rows, reference)) / _unit(rows, reference)
 
     def decode(self, code: Tensor, reference: Reference) -> Tensor:
         """To metres and radians."""
-        straight, unit = self._straight(code.shape[-2], reference)
-        return code * unit + straight
+        rows = code.shape[-2]
+        return code * _unit(rows, reference) + straight_on(rows, reference)
 
-    def _straight(
-        self, horizon: int, reference: Reference
-    ) -> tuple[Float[Tensor, "b h 3"], Float[Tensor, "h 3"]]:
-        if "speed" not in reference.streams:
-            raise SpecMismatch(
-                "the codec 'constant_velocity' needs a State stream named 'speed', got "
-                f"{sorted(reference.streams)}. Name the speed so, or choose the codec 'scaled'."
-            )
-        speed = reference.streams["speed"][:, :1]  # (b, 1)
-        time = torch.arange(1, horizon + 1, device=speed.device) / reference.hz
-        x = speed * time
-        along = 0.05 + 0.5 * ACCELERATION * time**2
-        straight = torch.stack([x, torch.zeros_like(x), torch.zeros_like(x)], -1)
-        return straight, torch.stack([along, along, 0.02 + YAW_RATE * time], -1)
+
+def straight_on(horizon: int, reference: Reference) -> Float[Tensor, "b h 3"]:
+    """Waypoints of driving straight on at the present speed.
+
+    Raises:
+        SpecMismatch: if the body has no State stream named "speed".
+    """
+    if "speed" not in reference.streams:
+        raise SpecMismatch(
+            "a code relative to constant velocity needs a State stream named 'speed', got "
+            f"{sorted(reference.streams)}. Name the speed so, or choose the codec 'scaled'."
+        )
+    speed = reference.streams["speed"][:, :1]  # (b, 1)
+    x = speed * _time(horizon, reference)
+    return torch.stack([x, torch.zeros_like(x), torch.zeros_like(x)], -1)
+
+
+def speeding_up(horizon: int, reference: Reference) -> Float[Tensor, " h"]:
+    """Metres that become 1 in each row: what ACCELERATION does by then, and 5 cm."""
+    return 0.05 + 0.5 * ACCELERATION * _time(horizon, reference) ** 2
+
+
+def _unit(horizon: int, reference: Reference) -> Float[Tensor, "h 3"]:
+    along = speeding_up(horizon, reference)
+    return torch.stack([along, along, 0.02 + YAW_RATE * _time(horizon, reference)], -1)
+
+
+def _time(horizon: int, reference: Reference) -> Float[Tensor, " h"]:
+    """When each row is reached [s]."""
+    device = reference.streams["speed"].device
+    return torch.arange(1, horizon + 1, device=device) / reference.hz

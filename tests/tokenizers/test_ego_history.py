@@ -38,3 +38,22 @@ def test_one_range_ahead_a_tenth_of_it_sideways_and_a_tenth_of_a_radian_count_as
     valid = torch.ones(1, 1, dtype=torch.bool)
     values = tokenizer({"history": StreamBatch(poses, valid)}).values.flatten()
     assert torch.allclose(values[:3], torch.ones(3), atol=1e-6)
+
+
+def test_fine_tells_centimetres_apart_on_a_straight_road_and_keeps_turns_in_range() -> None:
+    tokenizer = EgoHistoryTokenizerConfig(steps=3, fine=True).build(8)
+    tokenizer.write = nn.Sequential()  # what enters the layers
+    valid = torch.ones(1, 1, dtype=torch.bool)
+
+    def read(*poses: tuple[float, float, float]) -> torch.Tensor:
+        history = torch.tensor(poses).reshape(1, 1, 3, 3)
+        return tokenizer({"history": StreamBatch(history, valid)}).values.flatten()
+
+    steady = read((-4.0, 0.0, 0.0), (-2.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    assert torch.allclose(steady, torch.tensor([0, 0, 0, 0.5, 0, 0]))
+    braking = read((-4.05, 0.0, 0.0), (-2.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    assert torch.allclose(braking[0], torch.asinh(torch.tensor(1.0)), atol=1e-4)
+    drifting = read((-4.0, 0.0, 0.0), (-2.0, -0.02, -0.002), (0.0, 0.0, 0.0))
+    assert (drifting[4:] > 0.8).all()
+    turning = read((-4.0, 2.0, -0.6), (-2.0, 0.5, -0.3), (0.0, 0.0, 0.0))
+    assert turning.abs().max() < 6.5
