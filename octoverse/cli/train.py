@@ -19,6 +19,7 @@ from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig
 from octoverse.policy import Policy
+from octoverse.training.alone import alone
 from octoverse.training.config import Recipe, TrainingConfig
 from octoverse.training.heldout import held_out_report
 from octoverse.training.loop import train as run
@@ -58,6 +59,9 @@ def train(
     embodiment: Annotated[
         str | None, arg(help="Train this body on --data instead of a recipe's bodies.")
     ] = None,
+    only: Annotated[
+        str | None, arg(help="Train this body of the recipe alone, on its share of each batch.")
+    ] = None,
     change: Annotated[Overrides, arg(name="")] = Overrides(),
     skip_bad: Annotated[
         bool, arg(help="Leave out data that cannot be read, count and name them, and go on.")
@@ -69,6 +73,8 @@ def train(
         torch.set_num_threads(threads)
     console = Console()
     chosen = _recipe(recipe, data, embodiment, start_from)
+    if only is not None:
+        chosen = alone(chosen, only)
     changed = {k: v for k, v in dataclasses.asdict(change).items() if v is not None}
     if skip_bad:
         changed["skip_bad"] = True
@@ -87,7 +93,7 @@ def train(
     newest = checkpoint.resolve(folder)
     console.print(f"Checkpoint: {newest}. Losses: {folder / 'losses.png'}")
     if chosen.held_out:
-        console.print(held_out_report(policy, chosen.held_out, folder).table())
+        console.print(held_out_report(policy, chosen.held_out, folder, seen=chosen.seen).table())
     console.print(f"Serve it with: octoverse serve {folder}")
 
 

@@ -13,6 +13,7 @@ from octoverse.config import PolicyConfig
 from octoverse.embodiment import Embodiment
 from octoverse.policy import Policy
 from octoverse.recipes.generic import policy_config
+from octoverse.training.alone import only
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,7 @@ def extend_config(body: Embodiment, folder: Path | None) -> PolicyConfig:
         return policy_config(body)
     known = checkpoint.describe(folder).config
     if body.name in known.bodies:
-        uses = known.bodies[body.name]
-        return replace(
-            known,
-            bodies={body.name: uses},
-            tokenizers={use.key: known.tokenizers[use.key] for use in uses.tokenizers},
-            readouts={use.key: known.readouts[use.key] for use in uses.readouts},
-        )
+        return only(known, body.name)
     generic = policy_config(body, preprocess=known.preprocess)
     return replace(
         generic,

@@ -51,6 +51,16 @@ def test_a_recipe_is_trained_measured_and_can_be_gone_on_with(
         train(recipe="made", change=Overrides(steps=4))
 
 
+def test_one_body_of_a_recipe_is_trained_alone(small: ModuleType, offer: Offer) -> None:
+    offer(lambda data=None: small.recipe())
+    train(recipe="made", only="road_car", change=Overrides(steps=2))
+    policy = checkpoint.load(checkpoint.resolve(Path("runs/small-road_car")))
+    assert set(policy.bodies) == {"road_car"}
+    words = "No body of this policy named 'road'. Did you mean 'road_car'"
+    with pytest.raises(UnknownName, match=words):
+        train(recipe="made", only="road")
+
+
 def test_a_run_begins_with_another_s_weights_and_says_which(
     small: ModuleType, offer: Offer, capsys: pytest.CaptureFixture[str]
 ) -> None:
