@@ -8,9 +8,23 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
+
+File = tuple[Path, int, int]
+"""A path with its file's size [bytes] and time [ns]: a file that is replaced is opened anew."""
+
+
+def file_key(path: Path) -> File:
+    """What to keep an open file under.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    found = os.stat(path)
+    return path, found.st_size, found.st_mtime_ns
 
 
 class Kept:
@@ -19,7 +33,8 @@ class Kept:
     A forked process begins with nothing: decoders and file positions cannot be shared.
 
     Args:
-        limit: Bytes that all values together may take; the newest is kept whatever its size.
+        limit: Bytes that all values together may take, or how many of them there may be (`single`);
+            the newest is kept whatever its size.
     """
 
     def __init__(self, limit: int) -> None:
@@ -66,6 +81,11 @@ class Kept:
             while self.nbytes > self.limit and len(self._values) > 1:
                 self.nbytes -= self._values.popitem(last=False)[1][1]
         return made
+
+
+def single(value: object) -> int:
+    """The size of anything, where a limit is a number of values."""
+    return 1
 
 
 SOURCES = Kept(256 * 2**20)

@@ -1,10 +1,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from octoverse.data.kept import Kept
+from octoverse.data.kept import Kept, file_key, single
 
 
 def test_what_was_asked_for_last_is_kept_up_to_the_limit() -> None:
@@ -61,3 +62,18 @@ def test_a_forked_process_begins_with_nothing_and_waits_for_no_thread() -> None:
     )
     assert hasattr(os, "fork")
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_values_may_be_counted() -> None:
+    kept = Kept(2)
+    for key in range(5):
+        kept.get(key, lambda: bytes(100), single)
+    assert len(kept) == 2
+
+
+def test_a_file_that_is_replaced_has_another_key(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    before = file_key(path)
+    path.write_bytes(b"three")
+    assert file_key(path) != before

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from octoverse.data.lerobot.held import File, Held, file_key
+from octoverse.data.kept import File, Kept, file_key, single
 from octoverse.data.lerobot.layout import unreadable
 from octoverse.episode import Calibration, Episode, Question, Tracks
 
@@ -78,7 +78,8 @@ def read(folder: Path, fields: Mapping[str, Any], number: int) -> dict[str, Any]
     if not path.exists():
         return {}
     try:
-        file, places = _FILES.get(file_key(path))
+        key = file_key(path)
+        file, places = _FILES.get(key, lambda: _opened(key), single)
         if number not in places:
             return {}
         (told,) = file.read_row_group(places[number]).to_pylist()
@@ -96,7 +97,7 @@ def read(folder: Path, fields: Mapping[str, Any], number: int) -> dict[str, Any]
 
 def _opened(file: File) -> tuple[pq.ParquetFile, dict[int, int]]:
     """A file, and the row group of each of its episodes."""
-    opened = pq.ParquetFile(file[0], memory_map=True)
+    opened = pq.ParquetFile(file[0], memory_map=False)
     numbers = opened.read(columns=[EPISODE])[EPISODE].to_pylist()
     return opened, {number: place for place, number in enumerate(numbers)}
 
@@ -108,5 +109,5 @@ def _array(name: str, values: list[Any]) -> np.ndarray:
     return numbers.reshape(-1, _WIDTHS[name]) if name in _WIDTHS else numbers
 
 
-_FILES: Held[File, tuple[pq.ParquetFile, dict[int, int]]] = Held(_opened, 8)
+_FILES = Kept(8)
 """Files kept open, per process."""

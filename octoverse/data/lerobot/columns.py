@@ -10,15 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from octoverse.data.lerobot.held import File, Held, file_key
+from octoverse.data.kept import SOURCES, File, Kept, file_key, single
 from octoverse.data.lerobot.layout import Span, unreadable
 from octoverse.data.source import Images
 from octoverse.errors import BadData
 
 OPEN_FILES = 32
 """Parquet files kept open, per process."""
-IMAGE_BYTES = 64 * 2**20
-"""Memory for image columns, per process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +78,13 @@ class ParquetImages(Images):
 
     def __init__(self, rows: Rows, column: str) -> None:
         self._rows, self._column = rows, column
-        self._bytes: pa.Array | None = None
         super().__init__(len(rows), self._image)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ParquetImages, (self._rows, self._column)
 
     def _image(self, index: int) -> bytes:
-        if self._bytes is None:
-            self._bytes = _COLUMNS.get((file_key(self._rows.path), self._rows, self._column))
-        found = self._bytes[index].as_py()
+        found = _image_column(self._rows, self._column)[index].as_py()
         if not found:
             raise BadData(
                 f"{self._rows.path}, row {self._rows.start + index}: expected an encoded image in "
@@ -104,7 +99,7 @@ class _Open:
     def __init__(self, file: File) -> None:
         path = file[0]
         try:
-            self.parquet = pq.ParquetFile(path, memory_map=True)
+            self.parquet = pq.ParquetFile(path, memory_map=False)
             self.names = tuple(self.parquet.schema_arrow.names)
             meta = self.parquet.metadata
             self.ends = np.cumsum([meta.row_group(i).num_rows for i in range(meta.num_row_groups)])
@@ -138,13 +133,21 @@ def spans_of(numbers: np.ndarray, path: Path) -> dict[int, tuple[int, int]]:
 
 def _file(path: Path) -> "_Open":
     try:
-        return _FILES.get(file_key(path))
+        file = file_key(path)
+        return _FILES.get(file, lambda: _Open(file), single)
     except OSError as error:
         raise unreadable(path, error.strerror) from error
 
 
-def _image_column(key: tuple[File, Rows, str]) -> pa.Array:
-    _, rows, name = key
+def _image_column(rows: Rows, name: str) -> pa.Array:
+    return SOURCES.get(
+        ("image column", file_key(rows.path), rows, name),
+        lambda: _read_images(rows, name),
+        lambda column: int(column.nbytes),
+    )
+
+
+def _read_images(rows: Rows, name: str) -> pa.Array:
     column = rows.read([name])[name].combine_chunks()
     if not pa.types.is_struct(column.type) or column.type.get_field_index("bytes") < 0:
         raise BadData(
@@ -155,7 +158,4 @@ def _image_column(key: tuple[File, Rows, str]) -> pa.Array:
     return column.field("bytes").take(pa.array(range(len(rows))))
 
 
-_FILES: Held[File, _Open] = Held(_Open, OPEN_FILES)
-_COLUMNS: Held[tuple[File, Rows, str], pa.Array] = Held(
-    _image_column, IMAGE_BYTES, lambda column: int(column.nbytes)
-)
+_FILES = Kept(OPEN_FILES)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from octoverse.data.kept import SOURCES
 from octoverse.data.lerobot import beside
 from octoverse.data.lerobot import declared as say
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.held import Held
 from octoverse.data.lerobot.layout import Layout, Row, digest, layout_of, read_info
 from octoverse.data.lerobot.modality import modality_of
 from octoverse.data.lerobot.reading import Reading
@@ -21,9 +21,6 @@ from octoverse.data.standard import Standard
 from octoverse.embodiment import Embodiment
 from octoverse.episode import Episode
 from octoverse.errors import BadData
-
-EPISODE_BYTES = 64 * 2**20
-"""Memory for the numbers of opened episodes, per source and process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +74,8 @@ class LeRobotSource:
             BadData: if its file is missing or damaged.
         """
         check_index(self, index)
-        found = self._episodes.get(self._chosen[index].number)
-        # Its own images: they may hold what they have read for as long as they are used.
-        images = self._reading.images(self._row(self._chosen[index].number))
-        return replace(found, observation={**found.observation, **images})
+        number = self._chosen[index].number
+        return SOURCES.get((self._own, number), lambda: self._opened(number), _nbytes)
 
     @cached_property
     def info(self) -> form.Info:
@@ -130,13 +125,16 @@ class LeRobotSource:
         )
 
     @cached_property
-    def _episodes(self) -> Held[int, Episode]:
-        return Held(self._opened, EPISODE_BYTES, _nbytes)
+    def _own(self) -> object:
+        """Stands for this source among those that share what is kept."""
+        return object()
 
     def _opened(self, number: int) -> Episode:
         row = self._row(number)
         found = self._reading.episode(row)
-        return replace(found, **beside.read(Path(self.folder), row.fields, number))
+        seen = {**found.observation, **self._reading.images(row)}
+        more = beside.read(Path(self.folder), row.fields, number)
+        return replace(found, observation=seen, **more)
 
     def _row(self, number: int) -> Row:
         return self._by_number[number]

@@ -12,13 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from octoverse.data.lerobot.held import File, Held, file_key
+from octoverse.data.kept import SOURCES, File, file_key
 from octoverse.errors import BadData
 
-INDEX_BYTES = 32 * 2**20
-"""Memory for the indices of files, per process."""
-DECODER_BYTES = 128 * 2**20
-"""Memory for open decoders, per process."""
 _PICTURES = 12
 """A decoder is taken to hold as many pictures."""
 
@@ -56,7 +52,7 @@ def index(path: Path) -> VideoIndex:
     Raises:
         BadData: if it is missing or no video.
     """
-    return _INDICES.get(_file(path))
+    return _index_of(_file(path))
 
 
 def frame(path: Path, number: int) -> np.ndarray:
@@ -65,17 +61,27 @@ def frame(path: Path, number: int) -> np.ndarray:
     Raises:
         BadData: if the file is missing or damaged, or has no such frame.
     """
-    return _DECODERS.get(_file(path)).frame(number)
+    return decoder(path).frame(number)
 
 
-class _Decoder:
+def decoder(path: Path) -> "Decoder":
+    """An open file, kept for the frames that follow.
+
+    Raises:
+        BadData: if it is missing or no video.
+    """
+    file = _file(path)
+    return SOURCES.get(("decoder", file), lambda: Decoder(file), lambda found: found.nbytes)
+
+
+class Decoder:
     """One open file; frames that follow each other are decoded without seeking."""
 
     def __init__(self, file: File) -> None:
         import av
         from av.video.reformatter import VideoReformatter
 
-        self._path, self._index = file[0], _INDICES.get(file)
+        self._path, self._index = file[0], _index_of(file)
         self._container = _open(self._path)
         self._stream = self._container.streams.video[0]
         # One thread: more begin on frames that a window does not show.
@@ -94,6 +100,7 @@ class _Decoder:
         return int(self._stream.width * self._stream.height * 1.5) * _PICTURES
 
     def frame(self, number: int) -> np.ndarray:
+        """One frame by its number."""
         if not 0 <= number < len(self._index):
             raise BadData(
                 f"{self._path}: expected frame {number}, the video has {len(self._index)} frames. "
@@ -186,7 +193,9 @@ def _indexed(file: File) -> VideoIndex:
     )
 
 
-_INDICES: Held[File, VideoIndex] = Held(
-    _indexed, INDEX_BYTES, lambda found: found.times.nbytes + 2 * found.keys.nbytes
-)
-_DECODERS: Held[File, _Decoder] = Held(_Decoder, DECODER_BYTES, lambda found: found.nbytes)
+def _index_of(file: File) -> VideoIndex:
+    return SOURCES.get(
+        ("video index", file),
+        lambda: _indexed(file),
+        lambda found: found.times.nbytes + 2 * found.keys.nbytes,
+    )

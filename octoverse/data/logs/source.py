@@ -78,9 +78,12 @@ class DriveSource:
             BadData: if the log is damaged.
         """
         check_index(self, index)
-        return SOURCES.get(
-            (self.label, self.fingerprint(), index), lambda: self._join(index), _bytes
-        )
+        return SOURCES.get((self._own, index), lambda: self._join(index), _bytes)
+
+    @cached_property
+    def _own(self) -> object:
+        """Stands for this source among those that share what is kept."""
+        return object()
 
     def _join(self, index: int) -> Episode:
         stretch = self._stretches[index]

@@ -110,16 +110,6 @@ def test_opening_an_episode_again_reads_nothing(v3: Path, monkeypatch: pytest.Mo
     assert found.episode(0).action["arm"] is first.action["arm"]
 
 
-def test_numbers_kept_are_bounded(v3: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from octoverse.data.lerobot import source as module
-
-    monkeypatch.setattr(module, "EPISODE_BYTES", 1)
-    found = source(v3)
-    for i in (0, 1, 0, 1):
-        found.episode(i)
-    assert len(found._episodes) == 1
-
-
 def test_the_index_column_and_the_first_number_may_be_anything(v3: Path) -> None:
     data, table = (
         v3 / "data/chunk-000/file-000.parquet",

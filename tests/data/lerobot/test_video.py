@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from octoverse.data.kept import Kept
 from octoverse.data.lerobot import video
 from octoverse.errors import BadData
 
@@ -104,11 +105,12 @@ def test_open_decoders_are_bounded(
     paths = [first, *(tmp_path / f"{i}.mp4" for i in range(1, 6))]
     for other in paths[1:]:
         shutil.copy(first, other)
-    one = video._DECODERS._make((first, 0, 0)).nbytes
-    monkeypatch.setattr(video._DECODERS, "limit", 3 * one)
+    one = video.decoder(first).nbytes
+    kept = Kept(3 * one)
+    monkeypatch.setattr(video, "SOURCES", kept)
     for path in paths * 2:
         assert made.number_of(video.frame(path, 5)) == 5
-        assert video._DECODERS.held <= 3 * one
+        assert kept.nbytes <= 3 * one
 
 
 def test_an_index_finds_a_clip_within_a_file(made: SimpleNamespace, tmp_path: Path) -> None:
