@@ -17,7 +17,6 @@ from octoverse.data.dataset import DataSet
 from octoverse.data.doctor.looking import Look, Tell
 from octoverse.data.doctor.printing import lines
 from octoverse.data.doctor.runner import examine
-from octoverse.data.opening import declared_at
 from octoverse.errors import OctoverseError
 
 
@@ -57,11 +56,10 @@ def doctor(
 
 
 def _other_splits(what: str, split: str) -> list[str]:
-    """The splits that a declared data set has beside the one that is examined, not "all"."""
-    named = what in registry.names("dataset")
-    declared: DataSet | None = registry.load("dataset", what) if named else declared_at(what)
-    if declared is None:
+    """The splits of a data set known by name, beside the one that is examined and "all"."""
+    if what not in registry.names("dataset"):
         return []
+    declared: DataSet = registry.load("dataset", what)
     mine = split or declared.splits[0]
     return [other for other in declared.splits if "all" not in (mine, other) and other != mine]
 

@@ -21,6 +21,8 @@ from octoverse.errors import BadData
 
 EPISODES = 2000
 """At most so many of each data set are compared, spread evenly."""
+_IMAGES = 200
+"""Beyond so many episodes, images are compared only where numbers do not tell: films are slow."""
 _RUN = 4
 """Steps in a run."""
 _VARIED = 6
@@ -101,13 +103,10 @@ def prints_of(source: Source, most: int | None, tell: Tell) -> tuple[list[Print]
         tell(f"comparing '{source.name}'", done, len(chosen))
         try:
             episode = source.episode(index)
-            found.append(
-                Print(
-                    key=episode.key,
-                    runs=frozenset(_runs(_rows(episode, {*cameras, *paths}))),
-                    images=frozenset(_images(episode, cameras)),
-                )
-            )
+            runs = frozenset(_runs(_rows(episode, {*cameras, *paths})))
+            looked = len(chosen) <= _IMAGES or len(runs) < _RUNS
+            images = frozenset(_images(episode, cameras)) if looked else frozenset()
+            found.append(Print(key=episode.key, runs=runs, images=images))
         except BadData as error:
             damaged.append(unreadable(index, error))
     return found, damaged

@@ -95,3 +95,9 @@ def test_the_splits_of_a_declared_data_set_are_held_against_each_other(
     folder = real_data("bridge-octo-debug")  # type: ignore[operator]
     assert run(["data", "doctor", "oxe/bridge_dataset", "--root", str(folder)]) == 1
     assert "None of 15 episodes here is among 5 of" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_named_like_a_data_set_is_not_taken_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["data", "doctor", write(tmp_path / "donkeycar-tub/tub", [drive(0)])]) == 0

@@ -3,7 +3,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from octoverse.data.doctor import copies
 from octoverse.episode import Episode
 
 Fixture = Callable[..., Any]
@@ -67,3 +69,17 @@ def test_rest_is_no_copy(make: Fixture, told: Fixture) -> None:
         return replace(episode, action={"pedals": pedals})
 
     assert [f for f in told(make("rc_car", change=rest)) if f.check == "copies"] == []
+
+
+def test_of_many_episodes_images_are_opened_only_where_numbers_do_not_tell(
+    make: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quiet(what: str, done: int, total: int) -> None:
+        pass
+
+    still = make("rc_car", change=lambda e: replace(e, action={"pedals": e.action["pedals"] * 0}))
+    monkeypatch.setattr(copies, "_IMAGES", 2)
+    told, _ = copies.prints_of(make("widowx"), None, quiet)
+    assert all(one.runs and not one.images for one in told)
+    untold, _ = copies.prints_of(still, None, quiet)
+    assert all(len(one.images) == 3 for one in untold)

@@ -126,7 +126,8 @@ def _numbering(source: LeRobotSource, rows: list[Row]) -> Iterator[Finding]:
 
 
 def _hollow(source: LeRobotSource) -> Iterator[Finding]:
-    hollow = [task for task in source.tasks.values() if is_hollow(task)]
+    # An empty task stands where there is no instruction, and says so.
+    hollow = [task for task in source.tasks.values() if task and is_hollow(task)]
     if hollow:
         yield Finding(
             check="lerobot",

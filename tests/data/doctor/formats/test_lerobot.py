@@ -128,3 +128,7 @@ def test_what_the_declaration_leaves_is_information(tmp_path: Path) -> None:
     (found,) = folder(tmp_path, features={"next.reward": {**NUMBERS, "shape": [1]}})
     assert found.severity == "information"
     assert "leaves 1 features unused: next.reward" in found.message
+
+
+def test_no_instruction_is_no_flag(tmp_path: Path) -> None:
+    assert folder(tmp_path, tasks=("",)) == []
