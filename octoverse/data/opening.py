@@ -23,6 +23,9 @@ class Format:
     open: Callable[[str, str], Source]
     """From the folder (a path, or any address that fsspec opens) and a split to a source; the
     split is empty where none is asked for."""
+    guess: Callable[[str], str] | None = None
+    """What the features of such a folder may mean, in words and code; empty where it is
+    declared."""
 
 
 def open_source(what: str | Path, root: str | Path = "", split: str = "") -> Source:
@@ -76,6 +79,20 @@ def format_of(folder: str | Path) -> Format:
     )
 
 
+def guess_at(what: str | Path) -> str:
+    """What an undeclared folder's features may mean; empty for whatever can be opened as it is.
+
+    Raises:
+        BadData: if the folder is of no known kind, or damaged.
+    """
+    folder = str(what).rstrip("/")
+    there = "://" in folder or Path(folder).is_dir()
+    if str(what) in registry.names("dataset") or not there or declared_at(folder) is not None:
+        return ""
+    guess = format_of(folder).guess
+    return guess(folder) if guess is not None else ""
+
+
 def declared_at(folder: str | Path) -> DataSet | None:
     """The declared data set that lies in a folder of this path, if it is just one."""
     parts = Path(str(folder)).resolve().parts if "://" not in str(folder) else Path(folder).parts
@@ -109,6 +126,23 @@ def _lerobot(folder: str, split: str) -> Source:
     from octoverse.data.lerobot.source import LeRobotSource
 
     return LeRobotSource(folder=Path(folder), split=split)
+
+
+def _guess_lerobot(folder: str) -> str:
+    from octoverse.data.lerobot.guess import guess
+
+    if _has(folder, DESCRIPTION):
+        return ""
+    return f"{folder} is a LeRobot data set that is not declared.\n\n{guess(Path(folder)).text}"
+
+
+def _guess_rlds(folder: str) -> str:
+    from octoverse.data.rlds.facts import read_facts
+    from octoverse.data.rlds.guess import guess_text
+
+    if f"oxe/{read_facts(folder, 'train').name}" in registry.names("dataset"):
+        return ""
+    return guess_text(folder)
 
 
 def _rlds(folder: str, split: str) -> Source:
@@ -175,8 +209,8 @@ DESCRIPTION = "meta/octoverse.json"
 """Says what a recording means; a folder that has it needs no declaration."""
 
 FORMATS: tuple[Format, ...] = (
-    Format(name="LeRobot", sign="meta/info.json", open=_lerobot),
-    Format(name="RLDS", sign="dataset_info.json", open=_rlds),
+    Format(name="LeRobot", sign="meta/info.json", open=_lerobot, guess=_guess_lerobot),
+    Format(name="RLDS", sign="dataset_info.json", open=_rlds, guess=_guess_rlds),
     Format(name="donkeycar", sign="manifest.json", open=_donkeycar),
     Format(name="nuScenes", sign="v1.0-*/scene.json", open=_nuscenes),
     Format(name="Lyft Level 5", sign="scenes/.zarray", open=_lyft),

@@ -12,7 +12,7 @@ from octoverse.data.dataset import DataSet
 from octoverse.data.lerobot.source import LeRobotSource
 from octoverse.data.lerobot.writer import LeRobotWriter
 from octoverse.data.logs.donkeycar import DonkeycarSource
-from octoverse.data.opening import declared_at, format_of, open_source
+from octoverse.data.opening import declared_at, format_of, guess_at, open_source
 from octoverse.data.rlds.source import RldsSource
 from octoverse.errors import BadConfig, BadData, OctoverseError, UnknownName
 
@@ -168,3 +168,20 @@ def test_a_bag_is_not_guessed_at_but_its_topics_are_told(tmp_path: Path) -> None
     for folder in (tmp_path / "bag", tmp_path):
         with pytest.raises(BadConfig, match=words):
             open_source(folder)
+
+
+def test_an_undeclared_folder_is_guessed_at(tmp_path: Path, write_rlds: Any, drives: Path) -> None:
+    assert "is not declared" in guess_at(write_rlds(tmp_path / "rlds"))
+    assert guess_at("made_drives") == guess_at(drives / "made/drives") == guess_at("nowhere") == ""
+    (tmp_path / "tub").mkdir()
+    (tmp_path / "tub/manifest.json").touch()
+    assert guess_at(tmp_path / "tub") == ""
+
+
+def test_a_declared_folder_is_not_guessed_at(
+    tmp_path: Path, write_rlds: Any, made_data: Any
+) -> None:
+    assert guess_at(write_rlds(tmp_path / "rlds")) == ""
+    with LeRobotWriter(tmp_path / "mine", registry.load("embodiment", "passenger_car")) as writer:
+        writer.add(made_data.MadeDrives().episode(0))
+    assert guess_at(tmp_path / "mine") == ""

@@ -9,6 +9,7 @@ from rich.table import Table
 from tyro.conf import arg
 
 from octoverse.cli.data.naming import Root, Split, What, open_named
+from octoverse.data.opening import guess_at
 from octoverse.data.source import Source, body_of
 from octoverse.data.survey import Seen, Survey, spread, survey
 from octoverse.embodiment import Embodiment, Instruction, kind_of
@@ -27,8 +28,17 @@ def inspect(
     split: Split = "",
     episodes: Annotated[int, arg(help="Look at so many, evenly spread; 0 for all.")] = 50,
 ) -> None:
-    """Say what a data set holds: streams, rates, counts, instructions; and what it lacks."""
-    source, console = open_named(what, root, split), Console(markup=False)
+    """Say what a data set holds: streams, rates, counts, instructions; and what it lacks.
+
+    Of a LeRobot or RLDS folder that is not declared, its features are listed, with a guess at a
+    body and a declaration to correct.
+    """
+    console = Console(markup=False, highlight=False)
+    guessed = guess_at(what)
+    if guessed:
+        console.print(guessed, soft_wrap=True)
+        return
+    source = open_named(what, root, split)
     body, lengths = body_of(source), source.lengths()
     looked = range(len(source)) if episodes < 1 else spread(len(source), episodes)
     found = survey(source, looked)

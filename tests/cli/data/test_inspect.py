@@ -53,6 +53,17 @@ def test_a_root_may_come_from_the_environment(
     assert "3 episodes" in said()
 
 
+def test_an_undeclared_folder_is_guessed_at(
+    tmp_path: Path, write_bridge: Callable[[Path], Path], said: Said
+) -> None:
+    folder = write_bridge(tmp_path / "mine")
+    (folder / "meta/octoverse.json").unlink()
+    inspect(str(folder))
+    shown = said()
+    assert "is a LeRobot data set that is not declared." in shown
+    assert "BODY = Embodiment(" in shown and "STANDARD = Standard(" in shown
+
+
 def test_another_rate_than_the_body_s_is_told(
     drives: str, made_data: Any, declare: Any, said: Said
 ) -> None:
