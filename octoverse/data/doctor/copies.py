@@ -45,18 +45,19 @@ class Print:
 
 def copies_within(prints: Sequence[Print]) -> Iterator[Finding]:
     """Episodes that stand in one data set twice."""
-    found, kind = [], ""
-    for first, second, same in _matches(prints, prints):
-        found.append((first, second))
-        kind = kind or same
+    every = list(_matches(prints, prints))
+    pairs = {(first, second) for first, second, _ in every}
+    # Of two that are copies of each other, the later one is the copy.
+    found = [one for one in every if one[0] < one[1] or (one[1], one[0]) not in pairs]
     if found:
-        first, second = found[0]
+        first, second, kind = found[0]
+        copy, original = prints[second].key, prints[first].key
         yield Finding(
             check="copies",
             severity="suspicion",
-            where=f"episode {second}",
+            where=f"episode {copy}",
             message=f"{len(found)} of {len(prints)} episodes are copies of others, such as "
-            f"{second} of {first} ({kind}).",
+            f"{copy} of {original} ({kind}).",
             evidence={"copies": len(found), "episodes": len(prints), "share needed": _SHARE},
             cure="Leave the copies out: they weigh double, and may fall on both sides of a split.",
         )
@@ -64,21 +65,26 @@ def copies_within(prints: Sequence[Print]) -> Iterator[Finding]:
 
 def copies_across(mine: Sequence[Print], theirs: Sequence[Print], name: str) -> Iterator[Finding]:
     """Episodes of one data set that are in another one too."""
+    # A piece of an episode may lie on either side.
     found = list(_matches(theirs, mine))
+    there = [(second, first, same) for first, second, same in _matches(mine, theirs)]
     evidence: dict[str, float | int | str] = {
-        "episodes in both": len(found),
         "episodes here": len(mine),
+        "found there": len(found),
         "episodes there": len(theirs),
+        "found here": len(there),
         "share needed": _SHARE,
     }
-    if found:
-        there, here, kind = found[0]
+    if found or there:
+        first, second, kind = (found or there)[0]
+        other, own = theirs[first].key, mine[second].key
         yield Finding(
             check="copies",
             severity="fault",
             where=name,
-            message=f"{len(found)} of {len(mine)} episodes are in '{name}' too, such as {here} as "
-            f"{there} there ({kind}): one cannot be judged with the other.",
+            message=f"{len(found)} of {len(mine)} episodes are in '{name}', {len(there)} of its "
+            f"{len(theirs)} are here, such as {own} here and {other} there ({kind}): one cannot be "
+            "judged with the other.",
             evidence=evidence,
             cure="Leave them out of one of the two.",
         )
@@ -112,8 +118,11 @@ def prints_of(source: Source, most: int | None, tell: Tell) -> tuple[list[Print]
     return found, damaged
 
 
-def _matches(first: Sequence[Print], second: Sequence[Print]) -> Iterator[tuple[str, str, str]]:
-    """Pairs (key in first, key in second, what is the same); a data set may be held to itself."""
+def _matches(first: Sequence[Print], second: Sequence[Print]) -> Iterator[tuple[int, int, str]]:
+    """For those of second that are in first: (place in first, place in second, what is the same).
+
+    A data set may be held against itself.
+    """
     within = first is second
     owners: dict[bytes, list[int]] = {}
     for number, one in enumerate(first):
@@ -129,12 +138,12 @@ def _matches(first: Sequence[Print], second: Sequence[Print]) -> Iterator[tuple[
             shared: dict[int, int] = {}
             for run in part:
                 for owner in owners.get(run, ()):
-                    if not within or owner < number:
+                    if not within or owner != number:
                         shared[owner] = shared.get(owner, 0) + 1
             needed = _SHARE * len(part) if what == "the same numbers" else len(part)
             best = max(shared, key=lambda owner: shared[owner], default=None)
             if best is not None and shared[best] >= needed:
-                yield first[best].key, one.key, what
+                yield best, number, what
                 break
 
 

@@ -81,7 +81,7 @@ def test_another_data_set_is_held_against_it(
 ) -> None:
     other = write(tmp_path / "other", [drive(2), drive(1)])
     assert run(["data", "doctor", clean, "--against", other]) == 1
-    assert "1 of 2 episodes are in 'other' too" in capsys.readouterr().out
+    assert "1 of 2 episodes are in 'other', 1 of its 2 are here" in capsys.readouterr().out
 
 
 def test_less_can_be_looked_at(clean: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,23 +24,36 @@ def test_an_episode_in_both_splits_is_a_fault(make: Fixture, told: Fixture) -> N
     other = replace(test, episodes=[*test.episodes, train.episodes[4]], name="test")
     (found,) = told(train, against=[other])
     assert (found.check, found.severity, found.where) == ("copies", "fault", "test")
-    said = "1 of 6 episodes are in 'test' too, such as 4 as 4 there (the same numbers)"
+    said = "1 of 6 episodes are in 'test', 1 of its 7 are here, such as 4 here and 4 there"
     assert said in found.message
 
 
-def test_a_piece_of_an_episode_is_found_inside_another(make: Fixture, told: Fixture) -> None:
-    train = make("widowx")
-    whole = train.episodes[4]
-    piece = replace(
+def piece_of(whole: Episode) -> Episode:
+    return replace(
         whole,
-        times_ns=whole.times_ns[20:50],
-        observation={k: v[20:50] for k, v in whole.observation.items()},
-        action={k: v[20:50] for k, v in whole.action.items()},
+        key="piece",
+        times_ns=whole.times_ns[20:45],
+        observation={k: v[20:45] for k, v in whole.observation.items()},
+        action={k: v[20:45] for k, v in whole.action.items()},
     )
-    found = told(make("widowx", seed=1), against=[replace(train, episodes=[piece], name="cut")])
-    assert found == []
-    found = told(replace(train, episodes=[piece]), against=[replace(train, name="whole")])
-    assert [f.where for f in found if f.check == "copies"] == ["whole"]
+
+
+def test_a_piece_of_an_episode_is_found_on_either_side(make: Fixture, told: Fixture) -> None:
+    train = make("widowx", name="train")
+    piece = replace(train, episodes=[piece_of(train.episodes[4])], name="piece")
+    assert told(make("widowx", seed=1), against=[piece]) == []
+    for mine, theirs in ((train, piece), (piece, train)):
+        found = [f for f in told(mine, against=[theirs]) if f.check == "copies"]
+        assert [(f.severity, f.where) for f in found] == [("fault", theirs.name)]
+
+
+@pytest.mark.parametrize("place", [0, 6])
+def test_a_piece_of_an_episode_is_found_within(make: Fixture, told: Fixture, place: int) -> None:
+    source = make("widowx")
+    episodes = list(source.episodes)
+    episodes.insert(place, piece_of(episodes[4]))
+    (found,) = told(replace(source, episodes=episodes))
+    assert "1 of 7 episodes are copies of others, such as piece of 4" in found.message
 
 
 def test_images_of_one_drive_under_other_numbers_are_found(
