@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from octoverse.data.kept import File, Kept, file_key, single
-from octoverse.data.lerobot.layout import unreadable
+from octoverse.data.lerobot.metadata import unreadable
 from octoverse.episode import Calibration, Episode, Question, Tracks
 
 PATH = "meta/octoverse/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"

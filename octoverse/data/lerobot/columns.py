@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from octoverse.data.kept import SOURCES, File, Kept, file_key, single
-from octoverse.data.lerobot.layout import Span, unreadable
+from octoverse.data.lerobot.metadata import Span, unreadable
 from octoverse.data.source import Images
 from octoverse.errors import BadData
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from octoverse import registry
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import read_json
+from octoverse.data.lerobot.metadata import read_json
 from octoverse.data.standard import Standard, Taken
 from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction, differences
 from octoverse.errors import BadConfig, BadData, UnknownName

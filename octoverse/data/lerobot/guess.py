@@ -13,7 +13,8 @@ import numpy as np
 
 from octoverse.data.lerobot import format as form
 from octoverse.data.lerobot.columns import rows_of
-from octoverse.data.lerobot.layout import Layout, layout_of, read_info
+from octoverse.data.lerobot.layout import Layout, layout_of
+from octoverse.data.lerobot.metadata import read_info
 from octoverse.data.lerobot.modality import modality_of
 from octoverse.data.lerobot.numbers import Numbers, gripper_like, kind_of_motion, units_of
 from octoverse.data.lerobot.python_text import python_text

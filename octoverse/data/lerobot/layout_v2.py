@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import Clip, Row, Span, counted, filled, read_lines
+from octoverse.data.lerobot.metadata import Clip, Row, Span, counted, filled, read_lines
 
 EPISODES = "meta/episodes.jsonl"
 TASKS = "meta/tasks.jsonl"

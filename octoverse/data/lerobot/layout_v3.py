@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import Clip, Row, Span, counted, filled, read_table
+from octoverse.data.lerobot.metadata import Clip, Row, Span, counted, filled, read_table
 from octoverse.errors import BadData
 
 

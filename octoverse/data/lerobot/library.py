@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from octoverse import registry
 from octoverse.data.lerobot.columns import spans_of
-from octoverse.data.lerobot.layout import Row
+from octoverse.data.lerobot.metadata import Row
 from octoverse.data.lerobot.reading import Reading
 from octoverse.data.lerobot.source import LeRobotSource
 from octoverse.data.source import Images

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import read_json
+from octoverse.data.lerobot.metadata import read_json
 
 MODALITY = "meta/modality.json"
 

@@ -12,7 +12,8 @@ from octoverse.data.lerobot import format as form
 from octoverse.data.lerobot import video
 from octoverse.data.lerobot.columns import Rows, rows_of
 from octoverse.data.lerobot.declared import TASK, Declared
-from octoverse.data.lerobot.layout import Clip, Layout, Row
+from octoverse.data.lerobot.layout import Layout
+from octoverse.data.lerobot.metadata import Clip, Row
 from octoverse.data.lerobot.times import times_ns
 from octoverse.data.source import Images
 from octoverse.data.standard import Taken

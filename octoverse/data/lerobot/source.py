@@ -12,7 +12,8 @@ from octoverse.data.kept import SOURCES
 from octoverse.data.lerobot import beside
 from octoverse.data.lerobot import declared as say
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import Layout, Row, digest, layout_of, read_info
+from octoverse.data.lerobot.layout import Layout, digest, layout_of
+from octoverse.data.lerobot.metadata import Row, read_info
 from octoverse.data.lerobot.modality import modality_of
 from octoverse.data.lerobot.reading import Reading
 from octoverse.data.lerobot.splits import chosen

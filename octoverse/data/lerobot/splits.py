@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import Row
+from octoverse.data.lerobot.metadata import Row
 from octoverse.errors import BadData
 
 _RANGE = re.compile(r"(-?\d+)?:(-?\d+)?")

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from octoverse.data.lerobot.columns import rows_of
-from octoverse.data.lerobot.layout import Span
+from octoverse.data.lerobot.metadata import Span
 from octoverse.errors import BadData
 
 

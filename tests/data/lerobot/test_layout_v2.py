@@ -3,8 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from octoverse.data.lerobot.layout import Clip, Span, layout_of, read_info
+from octoverse.data.lerobot.layout import layout_of
 from octoverse.data.lerobot.layout_v2 import LayoutV2
+from octoverse.data.lerobot.metadata import Clip, Span, read_info
 from octoverse.errors import BadData
 
 

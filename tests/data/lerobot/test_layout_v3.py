@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from octoverse.data.lerobot.layout import Clip, Span, layout_of, read_info
+from octoverse.data.lerobot.layout import layout_of
 from octoverse.data.lerobot.layout_v3 import LayoutV3
+from octoverse.data.lerobot.metadata import Clip, Span, read_info
 from octoverse.errors import BadData
 
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"

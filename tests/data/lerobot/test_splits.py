@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from octoverse.data.lerobot.layout import Row
+from octoverse.data.lerobot.metadata import Row
 from octoverse.data.lerobot.splits import chosen
 from octoverse.errors import BadData
 

@@ -10,8 +10,8 @@ from octoverse.data.doctor.finding import Finding
 from octoverse.data.doctor.looking import Recording
 from octoverse.data.doctor.words import is_hollow
 from octoverse.data.lerobot import format as form
-from octoverse.data.lerobot.layout import Row, filled
 from octoverse.data.lerobot.layout_v2 import DATA, VIDEO
+from octoverse.data.lerobot.metadata import Row, filled
 from octoverse.data.lerobot.source import LeRobotSource
 
 

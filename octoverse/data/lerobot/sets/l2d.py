@@ -20,7 +20,8 @@ import numpy as np
 from octoverse.data.dataset import DataSet
 from octoverse.data.lerobot import format as form
 from octoverse.data.lerobot.columns import rows_of
-from octoverse.data.lerobot.layout import Layout, Row, digest, layout_of, read_info
+from octoverse.data.lerobot.layout import Layout, digest, layout_of
+from octoverse.data.lerobot.metadata import Row, read_info
 from octoverse.data.lerobot.reading import clip_frame
 from octoverse.data.lerobot.times import times_ns
 from octoverse.data.logs.drive import CameraLog, Drive, EgoMotion, Signal
