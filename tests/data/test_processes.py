@@ -66,8 +66,13 @@ def test_ray_is_an_extra(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_ray_does_the_same_work(work: Any) -> None:
-    pytest.importorskip("ray")
-    assert list(in_order(work.times, 10, range(7), 2, ray=True)) == [0, 10, 20, 30, 40, 50, 60]
-    with pytest.raises(BadData, match="task 2 is bad"):
-        list(in_order(work.fail, 2, range(4), 2, ray=True))
+def test_ray_does_the_same_work(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    try:
+        assert list(in_order(work.times, 10, range(7), 2, ray=True)) == [0, 10, 20, 30, 40, 50, 60]
+        with pytest.raises(BadData, match="task 2 is bad"):
+            list(in_order(work.fail, 2, range(4), 2, ray=True))
+    finally:
+        ray.shutdown()
