@@ -35,6 +35,8 @@ class Batch:
     """Group to bool (b, h)."""
     seeds: Int[Tensor, " b"]
     """One number per sample that decides its noise."""
+    data_set: Int[Tensor, " b"] | None = None
+    """Which of the body's statistics scale each sample, where data sets are kept apart."""
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -141,8 +143,21 @@ def measured(body: Embodiment, groups: Sequence[str], batch: Batch) -> Tensor | 
     return torch.cat(parts, -1) if any_measured else None
 
 
-def training_batch(body: Embodiment, stacked: StackedWindows, device: torch.device) -> Batch:
-    """The tensors of stacked training samples."""
+def training_batch(
+    body: Embodiment,
+    stacked: StackedWindows,
+    device: torch.device,
+    places: Sequence[int] | None = None,
+) -> Batch:
+    """The tensors of stacked training samples.
+
+    Args:
+        body: Their body.
+        stacked: The samples.
+        device: Where the tensors go.
+        places: For each source of the mixture, which of the body's statistics are its own; None
+            where data sets are not kept apart.
+    """
     streams = {
         name: stream_batch(body, name, values, stacked.valid[name], device)
         for name, values in stacked.streams.items()
@@ -157,4 +172,5 @@ def training_batch(body: Embodiment, stacked: StackedWindows, device: torch.devi
         {name: torch.from_numpy(values).to(device) for name, values in stacked.action.items()},
         {name: torch.from_numpy(real).to(device) for name, real in stacked.action_valid.items()},
         torch.from_numpy(stacked.seeds).to(device),
+        None if places is None else torch.tensor(places, device=device)[stacked.source.tolist()],
     )

@@ -92,6 +92,8 @@ class BodyStatistics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """By action group."""
     apart: dict[str, "BodyStatistics"] = {}
     """Those of each data set by its name, where several were merged and are also kept apart."""
+    of: str = ""
+    """The data set that they are of, where it is one of several kept apart."""
 
     @property
     def hash(self) -> str:

@@ -219,20 +219,20 @@ class Policy(nn.Module):
     def _scaled(self, name: str, batch: Batch) -> dict[str, StreamBatch]:
         """Streams as tokenizers read them: states scaled, everything else as it is."""
         streams = dict(batch.streams)
-        scales = self.scales[name]
+        scales = cast(Scales, self.scales[name])
         for stream, spec in self.bodies[name].observation.items():
             if isinstance(spec, State) and stream in streams:
                 given = streams[stream]
-                offset = scales.get_buffer(f"{stream}·offset")
-                values = (given.values - offset) / scales.get_buffer(f"{stream}·scale")
+                offset = scales.of(stream, "offset", batch.data_set)
+                values = (given.values - offset) / scales.of(stream, "scale", batch.data_set)
                 streams[stream] = StreamBatch(values, given.valid)
         return streams
 
     def _reference(self, name: str, use: ReadoutUse, batch: Batch) -> Reference:
-        body, scales = self.bodies[name], self.scales[name]
+        body, scales = self.bodies[name], cast(Scales, self.scales[name])
         first = body.action[use.groups[0]]
         parts = [
-            torch.cat([scales.get_buffer(f"{group}·{part}") for group in use.groups], -1)
+            torch.cat([scales.of(group, part, batch.data_set) for group in use.groups], -1)
             for part in ("mean", "std", "middle", "half")
         ]
         hz = first.hz if isinstance(first, PathGroup) else body.control_hz
@@ -282,7 +282,10 @@ class Policy(nn.Module):
     @property
     def statistics(self) -> str:
         """Which statistics scale states and actions, in words."""
-        return "; ".join(f"{name} {found.hash}" for name, found in self.body_statistics.items())
+        return "; ".join(
+            " ".join(filter(None, (name, found.of, found.hash)))
+            for name, found in self.body_statistics.items()
+        )
 
     @property
     def frames(self) -> int:

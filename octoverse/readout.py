@@ -17,7 +17,10 @@ from octoverse.trunk.native import Memory
 
 @dataclass(frozen=True)
 class Scale:
-    """Statistics of the action groups of one body, laid side by side, each (a,) or (h, a)."""
+    """Statistics of the action groups of one body, laid side by side.
+
+    Each is (a,) or (h, a), or (b, 1, a) where samples are scaled each in their own way.
+    """
 
     offset: Tensor
     scale: Tensor
@@ -25,6 +28,13 @@ class Scale:
     quantile_offset: Tensor
     quantile_scale: Tensor
     """quantile scaling: q01 to q99 becomes -1 to 1."""
+
+    def repeat(self, samples: int) -> "Scale":
+        """The same for `samples` answers to each observation."""
+        if self.scale.ndim < 3:
+            return self
+        parts = (self.offset, self.scale, self.quantile_offset, self.quantile_scale)
+        return Scale(*(part.repeat_interleave(samples, 0) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Reference:
         """The same for `samples` answers to each observation, (b * samples, ...)."""
         streams = {k: v.repeat_interleave(samples, 0) for k, v in self.streams.items()}
         now = None if self.measured is None else self.measured.repeat_interleave(samples, 0)
-        return replace(self, streams=streams, measured=now)
+        return replace(self, streams=streams, measured=now, scale=self.scale.repeat(samples))
 
 
 class Codec(Protocol):

@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 
 from octoverse import checkpoint as checkpoints
 from octoverse.errors import BadConfig
+from octoverse.in_force import use_statistics
 from octoverse.policy import Policy
 from octoverse.servers.zeromq import DEFAULT_ADDRESS, Server
 
@@ -26,6 +27,9 @@ def serve(
     ] = 5.0,
     threads: Annotated[int, arg(help="CPU threads of the policy; 0 for all cores.")] = 0,
     device: Annotated[str, arg(help="Where the policy computes: cpu, cuda, ...")] = "cpu",
+    statistics: Annotated[
+        tuple[str, ...], arg(help="Whose statistics scale, where data sets are kept apart.")
+    ] = (),
 ) -> None:
     """Answer robots over ZeroMQ with a checkpoint, until Ctrl-C."""
     if max_batch < 1 or max_wait_ms < 0 or threads < 0:
@@ -38,6 +42,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     console = Console(highlight=False)
     policy = checkpoints.load(checkpoint, device)
+    use_statistics(policy, *statistics)
     server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
 
     def announce() -> None:

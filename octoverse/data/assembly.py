@@ -135,6 +135,7 @@ class Assembler:
 
         self._cutters[place.body].cut(into, place.row, opened, step, picture, rng)
         into.seeds[place.row] = place.draw.seed
+        into.source[place.row] = place.draw.source
 
     def _open(self, source: int, episode: int) -> OpenedEpisode:
         def make() -> OpenedEpisode:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from octoverse.accumulate import combine
 from octoverse.data.gathering import ACTION, OBSERVATION, Parts, gather
 from octoverse.data.source import Source, body_of
@@ -60,7 +62,8 @@ def body_statistics(
                         f"Two data sets of '{name}' are called '{label}' and cannot be kept apart. "
                         "Give each source a label of its own."
                     )
-                parts[label] = _merged(body, [one], [1.0], f"'{label}'")
+                alone = _merged(body, [one], [1.0], f"'{label}'")
+                parts[label] = msgspec.structs.replace(alone, of=label)
         found[name] = BodyStatistics(
             observation=merged.observation, action=merged.action, apart=parts
         )

@@ -106,6 +106,8 @@ class StackedWindows:
     hidden: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Stream name to bool (b,): samples that are not to see it, though its values are there for
     codecs that refer to them."""
+    source: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64 (b,): which source of a mixture each sample is of; empty outside of one."""
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -135,6 +137,7 @@ class StackedWindows:
             action_valid={name: np.zeros((count, rows[name]), bool) for name in body.action},
             seeds=np.zeros(count, np.int64),
             hidden={name: np.zeros(count, bool) for name in wanted},
+            source=np.zeros(count, np.int64),
         )
 
     def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> "StackedWindows":
@@ -151,6 +154,7 @@ class StackedWindows:
             action_valid=each(self.action_valid),
             seeds=change(self.seeds),
             hidden=each(self.hidden),
+            source=change(self.source),
         )
 
     @property

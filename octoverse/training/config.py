@@ -35,6 +35,8 @@ class TrainingConfig:
     """Memory for data: batches under way, opened episodes, decoded images."""
     workers: int = 0
     """Processes that prepare samples; 0 for a thread of the training process."""
+    apart: bool = False
+    """Scale each data set of a body by its own statistics; serving is then told whose to use."""
     skip_bad: bool = False
     """Leave out data that cannot be read, and name them, in place of an error."""
 

@@ -11,6 +11,7 @@ from octoverse.data.weighted import Weighted
 from octoverse.embodiment import Embodiment
 from octoverse.episode import Episode
 from octoverse.errors import BadData
+from octoverse.in_force import scaled_as
 from octoverse.policy import Policy
 from octoverse.training.loop import window_spec
 from octoverse.training.report import Comparison, GroupError, Report
@@ -39,7 +40,9 @@ def held_out_report(
     comparisons: list[Comparison] = []
     for trained_on, entries in ((False, sources), (True, seen)):
         for entry in entries:
-            measured = _Measured(policy, entry.source, trained_on)
+            source = entry.source
+            with scaled_as(policy, source.embodiment, source.name):
+                measured = _Measured(policy, source, trained_on)
             groups += measured.groups
             comparisons += measured.comparisons
     report = Report(groups, comparisons)

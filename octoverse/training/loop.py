@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -14,10 +14,11 @@ from torch.nn.utils import clip_grad_norm_
 from octoverse.batch import Batch, training_batch
 from octoverse.data.mixture import Mixture
 from octoverse.data.statistics import body_statistics
-from octoverse.data.weighted import readable
+from octoverse.data.weighted import Weighted, readable
 from octoverse.data.windows import WindowSpec
 from octoverse.embodiment import Embodiment
 from octoverse.errors import OctoverseError
+from octoverse.normalize import BodyStatistics
 from octoverse.policy import Policy
 from octoverse.training.config import Recipe
 from octoverse.training.journal import Journal
@@ -50,7 +51,10 @@ def train(
     """
     config = recipe.training
     sources, _, _ = readable(recipe.sources, config.skip_bad)
-    statistics = body_statistics(sources, folder / "statistics", skip_bad=config.skip_bad)
+    statistics = body_statistics(
+        sources, folder / "statistics", apart=config.apart, skip_bad=config.skip_bad
+    )
+    places = {name: _places(found, sources) for name, found in statistics.items()}
     torch.manual_seed(config.seed)
     policy = Policy(recipe.policy, bodies, statistics)
     policy.name = recipe.name
@@ -75,7 +79,7 @@ def train(
         with Journal(folder, config, trainer.step, quiet) as journal, _Stop() as stop:
             while trainer.step < config.steps and not stop.asked:
                 batches = {
-                    name: training_batch(policy.bodies[name], stacked, policy.device)
+                    name: training_batch(policy.bodies[name], stacked, policy.device, places[name])
                     for name, stacked in mixture.next().items()
                 }
                 journal.leave_out(mixture.skipped)
@@ -85,6 +89,14 @@ def train(
                     trainer.save(folder, mixture)
             trainer.save(folder, mixture)
     return trainer.mean_policy()
+
+
+def _places(statistics: BodyStatistics, sources: Sequence[Weighted]) -> list[int] | None:
+    """For each source, which of a body's statistics are its own; None where all share them."""
+    if not statistics.apart:
+        return None
+    names = list(statistics.apart)
+    return [names.index(one.source.name) if one.source.name in names else -1 for one in sources]
 
 
 def window_spec(policy: Policy, name: str) -> WindowSpec:

@@ -26,6 +26,7 @@ _DECIDING = (
     "mean_of",
     "precision",
     "seed",
+    "apart",
 )
 """Settings without which a run does not go on to the same numbers."""
 _CURE = "Delete this checkpoint to go on from the one before it."

@@ -39,10 +39,11 @@ class CourseCodec:
         across = torch.stack([torch.zeros_like(x), x * slip(reference)[:, None], 0 * x], -1)
         return straight + across
 
-    def _unit(self, horizon: int, reference: Reference) -> Float[Tensor, "h 3"]:
-        along = speeding_up(horizon, reference)
-        spread = reference.scale.scale.expand(horizon, 3)
-        return torch.cat([along[:, None], spread[:, 1:]], -1)
+    def _unit(self, horizon: int, reference: Reference) -> Float[Tensor, "*b h 3"]:
+        scale = reference.scale.scale
+        spread = scale.expand(*scale.shape[:-2], horizon, 3)
+        along = speeding_up(horizon, reference).expand(spread.shape[:-1])
+        return torch.cat([along[..., None], spread[..., 1:]], -1)
 
 
 def slip(reference: Reference) -> Float[Tensor, " b"]:

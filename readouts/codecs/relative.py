@@ -34,4 +34,4 @@ class RelativeCodec:
                 f"the same numbers in the same units, got the streams {sorted(reference.streams)}. "
                 "Name the state so, or choose the codec 'scaled'."
             )
-        return torch.where(now.isnan(), reference.scale.offset, now)[:, None]
+        return torch.where(now.isnan()[:, None], reference.scale.offset, now[:, None])

@@ -123,7 +123,10 @@ def test_a_state_and_an_action_of_one_name_are_not_mixed(tmp_path: Path) -> None
 def test_data_sets_may_be_kept_apart_beside_the_merged_ones() -> None:
     pair = [Weighted(source=Drives(name="a")), Weighted(source=Drives(name="b", mean=8.0))]
     got = body_statistics(pair, apart=True)["road_car"]
-    assert got.apart == {"a": statistics_of(pair[0].source), "b": statistics_of(pair[1].source)}
+    for name, entry in zip("ab", pair, strict=True):
+        alone = statistics_of(entry.source)
+        assert (got.apart[name].action, got.apart[name].of) == (alone.action, name)
+        assert got.apart[name].observation == alone.observation and alone.of == ""
     merged = body_statistics(pair)["road_car"]
     assert (merged.action, merged.apart) == (got.action, {}) and merged.hash != got.hash
     assert body_statistics(pair[:1], apart=True)["road_car"].apart == {}

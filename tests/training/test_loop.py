@@ -19,9 +19,11 @@ from octoverse import checkpoint
 from octoverse.config import WindowConfig
 from octoverse.data.weighted import Weighted
 from octoverse.episode import Episode
-from octoverse.errors import BadData, OctoverseError
+from octoverse.errors import BadConfig, BadData, OctoverseError
+from octoverse.in_force import use_statistics
 from octoverse.policy import Policy
 from octoverse.training import loop
+from octoverse.training.heldout import held_out_report
 from octoverse.training.loop import train, window_spec
 
 TESTS = Path(__file__).parents[1]
@@ -254,3 +256,30 @@ def test_the_spacing_of_a_window_is_counted_in_control_steps(
     policy = small.policy()
     policy.config = replace(policy.config, window=WindowConfig(frames=2, spacing=seconds))
     assert window_spec(policy, "tabletop_arm").spacing == pytest.approx(steps)
+
+
+def test_data_sets_may_be_scaled_apart(small: ModuleType, tmp_path: Path) -> None:
+    recipe = small.recipe(steps=2, apart=True)
+    second = Weighted(source=small.Made(name="again/train", sizes=(5, 6)))
+    first = Weighted(source=small.Made(name="made/train"))
+    recipe = replace(
+        recipe,
+        sources=[first, second, *recipe.sources[1:]],
+        held_out=[Weighted(source=small.Made(name="again/val", sizes=(4,)))],
+    )
+    policy = train(recipe, small.BODIES, tmp_path / "run", quiet=True)
+    loaded = checkpoint.load(checkpoint.resolve(tmp_path / "run"))
+    assert set(loaded.body_statistics["tabletop_arm"].apart) == {"made/train", "again/train"}
+    assert loaded.body_statistics["road_car"].apart == {}
+    with pytest.raises(BadConfig, match="not said whose are in force"):
+        loaded.act([small.window("tabletop_arm", 0).observation])
+    report = held_out_report(policy, recipe.held_out, tmp_path / "run")
+    assert {group.data for group in report.groups} == {"again/val"}
+    use_statistics(loaded, "again/train")
+    loaded.act([small.window("tabletop_arm", 0).observation])
+
+
+def test_a_run_that_scaled_apart_goes_on_so(small: ModuleType, tmp_path: Path) -> None:
+    train(small.recipe(steps=2, apart=True), small.BODIES, tmp_path, quiet=True)
+    with pytest.raises(BadConfig, match="holds a run with apart True, got False"):
+        train(small.recipe(steps=2), small.BODIES, tmp_path, quiet=True)

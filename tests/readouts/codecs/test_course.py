@@ -67,3 +67,18 @@ def test_without_a_history_the_error_says_what_is_there() -> None:
     words = r"needs an EgoHistory stream named 'ego_history', got \['speed'\]. Name it so, or cho"
     with pytest.raises(SpecMismatch, match=words):
         CourseCodec().encode(torch.zeros(1, 4, 3), bare)
+
+
+def test_samples_may_each_have_their_own_spread() -> None:
+    one = reference(10.0)
+    spread = torch.tensor([[[30.0, 0.5, 0.02]], [[30.0, 1.0, 0.04]]])
+    both = Reference(
+        {name: values.expand(2, *values.shape[1:]) for name, values in one.streams.items()},
+        Scale(0 * spread, spread, 0 * spread, spread),
+        10.0,
+    )
+    path = torch.tensor([[[1.0, 0.5, 0.02], [2.0, 1.0, 0.04]]]).expand(2, -1, -1)
+    code = CourseCodec().encode(path, both)
+    assert torch.allclose(code[0], CourseCodec().encode(path[:1], one)[0])
+    assert torch.allclose(code[1, :, 1:], code[0, :, 1:] / 2)
+    assert torch.allclose(CourseCodec().decode(code, both), path, atol=1e-5)

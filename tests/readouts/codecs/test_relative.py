@@ -46,3 +46,14 @@ def test_a_body_that_measures_none_of_its_action_is_told_what_it_has() -> None:
     words = r"needs a State stream with the name of an action group.* got the streams \['joints'\]"
     with pytest.raises(SpecMismatch, match=words):
         RelativeCodec().encode(torch.zeros(1, 4, 2), reference(None))
+
+
+def test_samples_may_each_have_their_own_scale() -> None:
+    mean = torch.tensor([[[3.0, -1.0]], [[0.0, 1.0]]])
+    std = torch.tensor([[[0.5, 2.0]], [[1.0, 4.0]]])
+    measured = torch.tensor([[3.5, torch.nan], [3.5, torch.nan]])
+    both = Reference({"joints": torch.zeros(2, 2)}, Scale(mean, std, mean, std), 10.0, measured)
+    actions = torch.tensor([[[4.0, 3.0]], [[4.0, 3.0]]])
+    code = RelativeCodec().encode(actions, both)
+    assert code.flatten().tolist() == [1.0, 2.0, 0.5, 0.5]
+    assert torch.equal(RelativeCodec().decode(code, both), actions)
