@@ -109,8 +109,11 @@ class Reader:
                 self.install(self.folder / place)
             case ["pip", "install", *packages]:
                 self.check_extras(packages)
-            case ["python", script] if script.startswith("benchmarks/"):
-                assert (ROOT / script).is_file(), script
+            case ["python", script, *options] if script.startswith("benchmarks/"):
+                code = (ROOT / script).read_text()
+                for option in options:
+                    if option.startswith("--"):
+                        assert re.search(rf"^    {option[2:]}: ", code, re.MULTILINE), option
             case ["apt-get", "install", "-y", *packages]:
                 assert " ".join(packages) in (ROOT / "requirements/check_gl.py").read_text()
             case ["pytest", place]:

@@ -25,20 +25,21 @@ from octoverse.tokenizers.state import StateTokenizerConfig
 from octoverse.training.config import Recipe, TrainingConfig
 from octoverse.trunk.native import NativeTrunkConfig
 
+BATCH = 64
 WEIGHTS = {
-    "bridge-octo-debug": 0.03,
-    "donkeycar-tub": 0.2,
-    "dobot-cr5": 0.2,
-    "unitree-g1-inspire": 0.2,
-    "gr00t-gr1-sim": 0.1,
-    "comma2k19-example": 0.2,
-    "lyft-l5-scene": 0.05,
-    "av2-sensor-log": 0.02,
-    "av2-forecasting": 0.01,
-    "sullychen-100": 0.003,
+    "bridge-octo-debug": 2,
+    "donkeycar-tub": 13,
+    "dobot-cr5": 13,
+    "unitree-g1-inspire": 13,
+    "gr00t-gr1-sim": 6,
+    "sullychen-100": 1,
+    "comma2k19-example": 11,
+    "lyft-l5-scene": 3,
+    "av2-sensor-log": 1,
+    "av2-forecasting": 0.5,
 }
-"""Data set to how often it is drawn."""
-WHOLE = {"kitti-raw-drive-0002": 0.005}
+"""Data set to how many samples of a batch are drawn of it; each body has a whole number of them."""
+WHOLE = {"kitti-raw-drive-0002": 0.5}
 """The same of those that nothing can be held out of."""
 
 SIDE = 64
@@ -145,7 +146,7 @@ def real(data: Path) -> Recipe:
         seen=whole,
         training=TrainingConfig(
             steps=800,
-            batch_size=64,
+            batch_size=BATCH,
             learning_rate=7e-4,
             warmup_steps=50,
             weight_decay=0.1,

@@ -12,6 +12,7 @@ from octoverse.embodiment import PathGroup
 from octoverse.errors import BadData
 from octoverse.policy import Policy
 from octoverse.recipes import real
+from octoverse.training.alone import alone
 from octoverse.training.config import Recipe
 from octoverse.training.heldout import held_out_report
 from octoverse.training.loop import train, window_spec
@@ -54,6 +55,13 @@ def test_it_trains_on_every_body_and_holds_out_of_every_data_set_but_one(recipe:
     assert kitti in recipe.sources and len(recipe.held_out) == len(recipe.sources) - 1
 
 
+def test_a_body_alone_sees_exactly_its_samples_of_the_mixed_batch(recipe: Recipe) -> None:
+    assert sum(real.WEIGHTS.values()) + sum(real.WHOLE.values()) == recipe.training.batch_size
+    for body in recipe.policy.bodies:
+        weights = [e.weight for e in recipe.sources if e.source.embodiment == body]
+        assert alone(recipe, body).training.batch_size == sum(weights)
+
+
 def test_nothing_held_out_is_trained_on(recipe: Recipe) -> None:
     for training, kept in zip(recipe.sources, recipe.held_out, strict=False):
         one, other = training.source, kept.source
@@ -77,6 +85,27 @@ def test_nothing_held_out_is_trained_on(recipe: Recipe) -> None:
         else:
             gap = (after.times_ns[0] - before.times_ns[-1]) / 1e9 - 1 / body.control_hz
         assert gap > chunk - 1e-3, one.name
+
+
+BARS = (
+    ("bridge_dataset/val", "training mean", 0.8),
+    ("donkeycar-tub/val", "training mean", 0.2),
+    ("dobot-cr5/val", "training mean", 2.0),
+    ("dobot-cr5/val", "last action", 2.0),
+    ("unitree-g1-inspire/val", "training mean", 2.0),
+    ("unitree-g1-inspire/val", "last action", 2.0),
+    ("comma2k19-example/val", "training mean", 6.4),
+    ("comma2k19-example/val", "constant velocity", 3.0),
+)
+
+
+def test_the_errors_on_the_recipe_s_page_beat_the_simple_predictions_that_they_must() -> None:
+    page = (Path(__file__).parents[2] / "docs/real.md").read_text()
+    cells = [line.strip("| ").split(" | ") for line in page.splitlines() if "/val |" in line]
+    told = {(c[1], c[4]): (float(c[3].removesuffix(" s")), float(c[5]), float(c[7])) for c in cells}
+    for data, against, seconds in BARS:
+        ahead, simple, policy = told[data, against]
+        assert ahead == seconds and policy < simple, (data, against)
 
 
 def test_a_data_set_that_is_absent_is_named_with_where_it_was_expected(tmp_path: Path) -> None:
