@@ -15,8 +15,11 @@ import numpy as np
 
 from octoverse.data.lerobot.format import VideoFormat
 from octoverse.data.lerobot.stats import IMAGES_PER_EPISODE, picked
+from octoverse.data.pixels import PixelConverter
 from octoverse.errors import BadData
 from octoverse.preprocess import decode
+
+_PIXELS = "yuv420p"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,7 @@ def encode_segment(
     total = len(images) if isinstance(images, Sequence) else 0
     wanted = set(picked(total, IMAGES_PER_EPISODE)) if total else {0}
     container, stream = _opened(file, shape, rate, kind, where)
+    convert = PixelConverter(_PIXELS)
     while True:
         if image.shape != shape:
             raise BadData(
@@ -70,7 +74,7 @@ def encode_segment(
             )
         if count in wanted:
             looked[count] = np.array(image)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame = convert(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"))
         frame.pts, frame.time_base = count, 1 / rate
         container.mux(stream.encode(frame))
         count += 1
@@ -113,7 +117,8 @@ def _opened(
         container: Any = av.open(file, "w", format="mp4", options={"fflags": "+bitexact"})
         stream: Any = container.add_stream(kind.codec, rate, options=options)
         stream.width, stream.height = width, height
-        stream.pix_fmt, stream.time_base = "yuv420p", 1 / rate
+        stream.pix_fmt, stream.time_base = _PIXELS, 1 / rate
+        stream.codec_context.thread_count = 1
         stream.codec_context.open()
     except (av.FFmpegError, ValueError) as error:
         raise BadData(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from octoverse.data.kept import SOURCES, File, file_key
+from octoverse.data.pixels import PixelConverter
 from octoverse.errors import BadData
 
 _PICTURES = 12
@@ -78,18 +79,12 @@ class Decoder:
     """One open file; frames that follow each other are decoded without seeking."""
 
     def __init__(self, file: File) -> None:
-        import av
-        from av.video.reformatter import VideoReformatter
-
         self._path, self._index = file[0], _index_of(file)
         self._container = _open(self._path)
         self._stream = self._container.streams.video[0]
         # One thread: more begin on frames that a window does not show.
         self._stream.codec_context.thread_count = 1
-        self._reformatter = VideoReformatter()
-        # From 17 on, conversion to RGB has threads of its own unless told otherwise.
-        threaded = int(av.__version__.partition(".")[0]) >= 17
-        self._settings = {"threads": 1} if threaded else {}
+        self._to_rgb = PixelConverter("rgb24")
         self._frames: Iterator[Any] = iter(())
         self._next: int | None = None
         self._lock = threading.Lock()
@@ -108,7 +103,8 @@ class Decoder:
             )
         with self._lock:
             found = self._decode(number)
-            return self._reformatter.reformat(found, format="rgb24", **self._settings).to_ndarray()
+            picture: np.ndarray = self._to_rgb(found).to_ndarray()
+            return picture
 
     def _decode(self, number: int) -> Any:
         import av
