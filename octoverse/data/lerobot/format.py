@@ -58,8 +58,7 @@ class VideoFormat(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     codec: str = "libsvtav1"
-    """An encoder of FFmpeg's, such as libsvtav1 or libx264. Where height or width is no multiple of
-    16, libx264 does not always make the same bytes of the same frames."""
+    """An encoder of FFmpeg's, such as libsvtav1 or libx264."""
     group: int = 2
     """Frames from one that can be decoded by itself to the next: 2 makes random windows cheap."""
     quality: int = 30

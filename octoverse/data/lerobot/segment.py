@@ -113,12 +113,14 @@ def _opened(
     os.environ.setdefault("SVT_LOG", "1")
     # Frames in the order they are shown (bf 0): segments of any length then join.
     options = {"g": str(kind.group), "crf": str(kind.quality), "bf": "0"}
+    if kind.codec == "libx264":
+        # What looks ahead in x264 now and then makes other bytes of the same frames.
+        options["x264-params"] = "mbtree=0:weightp=0"
     try:
         container: Any = av.open(file, "w", format="mp4", options={"fflags": "+bitexact"})
         stream: Any = container.add_stream(kind.codec, rate, options=options)
         stream.width, stream.height = width, height
         stream.pix_fmt, stream.time_base = _PIXELS, 1 / rate
-        stream.codec_context.thread_count = 1
         stream.codec_context.open()
     except (av.FFmpegError, ValueError) as error:
         raise BadData(
