@@ -2,9 +2,11 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from octoverse.data.source import Source
+from octoverse.data.weighted import Weighted
 
 
 def cache_folder() -> Path:
@@ -18,3 +20,8 @@ def remembering(source: Source) -> Source:
     if getattr(source, "cache", source) is not None or not dataclasses.is_dataclass(source):
         return source
     return dataclasses.replace(source, cache=cache_folder() / "indices")
+
+
+def all_remembering(entries: Sequence[Weighted]) -> list[Weighted]:
+    """The same of every source of a mixture."""
+    return [dataclasses.replace(one, source=remembering(one.source)) for one in entries]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from octoverse import checkpoint, registry
-from octoverse.cli.cache import remembering
+from octoverse.cli.cache import all_remembering
 from octoverse.cli.recipe import named_recipe
 from octoverse.data.opening import open_source
 from octoverse.data.weighted import Weighted
@@ -81,7 +80,11 @@ def train(
     if "steps" in changed:
         changed.setdefault("warmup_steps", min(chosen.training.warmup_steps, changed["steps"] // 5))
     chosen = dataclasses.replace(chosen, training=dataclasses.replace(chosen.training, **changed))
-    chosen = _remembering(chosen)
+    chosen = dataclasses.replace(
+        chosen,
+        sources=all_remembering(chosen.sources),
+        held_out=all_remembering(chosen.held_out),
+    )
     folder = out or Path("runs") / chosen.name
     bodies = _bodies(chosen)
 
@@ -126,15 +129,6 @@ def _recipe(
         sources=[Weighted(source=source)],
         training=TrainingConfig(steps=2000, warmup_steps=100, precision="bfloat16"),
     )
-
-
-def _remembering(recipe: Recipe) -> Recipe:
-    """The recipe, with sources that keep the places of their episodes for the next time."""
-
-    def each(entries: Sequence[Weighted]) -> list[Weighted]:
-        return [dataclasses.replace(entry, source=remembering(entry.source)) for entry in entries]
-
-    return dataclasses.replace(recipe, sources=each(recipe.sources), held_out=each(recipe.held_out))
 
 
 def _bodies(recipe: Recipe) -> dict[str, Embodiment]:

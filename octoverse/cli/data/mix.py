@@ -1,6 +1,6 @@
 """`octoverse data mix`: what a mixture will deliver."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +9,11 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from octoverse import registry
-from octoverse.cli.cache import remembering
+from octoverse.cli.cache import all_remembering
 from octoverse.cli.data.naming import root_of
 from octoverse.cli.recipe import named_recipe
 from octoverse.data.delivery import Delivery, deliveries
 from octoverse.data.named_mixture import open_mixture
-from octoverse.data.weighted import Weighted
 from octoverse.data.windows import WindowSpec
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig, UnknownName
@@ -22,6 +21,8 @@ from octoverse.preprocess import Preprocess, PreprocessConfig
 
 _HELD = 5
 """Steps of training that are held at a time by default: four made ahead, and one in use."""
+_WIDE = 110
+"""Columns of a terminal from which all of a source is shown."""
 
 
 def mix(
@@ -77,48 +78,49 @@ def mix(
                 return WindowSpec(frames=frames, horizon=horizon)
 
             preprocess = Preprocess(PreprocessConfig(height=image_size, width=image_size))
-        found = deliveries(_remembering(sources), spec_of, preprocess)
+        found = deliveries(all_remembering(sources), spec_of, preprocess)
     console.print(f"{what}: epochs are those of {steps:,} steps of {batch_size:,} samples.")
-    console.print(_table(found, batch_size * steps))
+    console.print(_table(found, batch_size * steps, console.width >= _WIDE))
     for line in _memory(found, batch_size, memory):
         console.print(line)
 
 
-def _remembering(sources: Sequence[Weighted]) -> list[Weighted]:
-    return [
-        Weighted(source=remembering(one.source), weight=one.weight, per_episode=one.per_episode)
-        for one in sources
-    ]
+def _table(found: Sequence[Delivery], samples: int, wide: bool) -> Table:
+    """One row for each source; `wide` where there is room for all that is known."""
+    table = Table("source", box=None)
+    if wide:
+        table.add_column("body")
+    columns = ["episodes", "frames", "hours", "weight", "share", "epochs"]
+    columns += ["a sample"] if wide else []
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
 
+    def row(name: str, body: str, numbers: Mapping[str, str]) -> None:
+        names = [name, body] if wide else [name]
+        table.add_row(*names, *(numbers[column] for column in columns))
 
-def _table(found: Sequence[Delivery], samples: int) -> Table:
-    table = Table("source", "body", box=None)
-    for name in ("episodes", "frames", "hours", "weight", "share", "epochs", "a sample"):
-        table.add_column(name, justify="right")
     for one in found:
-        table.add_row(
-            one.source,
-            one.embodiment,
-            f"{one.episodes:,}",
-            f"{one.frames:,}",
-            f"{one.hours:.3g}",
-            f"{one.weight:.3g}",
-            f"{100 * one.share:.3g} %",
-            _short(one.epochs(samples)),
-            _bytes(one.sample_bytes),
-        )
+        numbers = {
+            "episodes": f"{one.episodes:,}",
+            "frames": f"{one.frames:,}",
+            "hours": f"{one.hours:.3g}",
+            "share": f"{100 * one.share:.3g} %",
+            "epochs": _short(one.epochs(samples)),
+            "weight": f"{one.weight:.3g}",
+            "a sample": _bytes(one.sample_bytes),
+        }
+        row(one.source, one.embodiment, numbers)
     table.add_section()
-    table.add_row(
-        "together",
-        "",
-        f"{sum(one.episodes for one in found):,}",
-        f"{sum(one.frames for one in found):,}",
-        f"{sum(one.hours for one in found):.3g}",
-        f"{sum(one.weight for one in found):.3g}",
-        "100 %",
-        "",
-        _bytes(sum(one.share * one.sample_bytes for one in found)),
-    )
+    together = {
+        "episodes": f"{sum(one.episodes for one in found):,}",
+        "frames": f"{sum(one.frames for one in found):,}",
+        "hours": f"{sum(one.hours for one in found):.3g}",
+        "share": "100 %",
+        "epochs": "",
+        "weight": f"{sum(one.weight for one in found):.3g}",
+        "a sample": _bytes(sum(one.share * one.sample_bytes for one in found)),
+    }
+    row("together", "", together)
     return table
 
 
