@@ -73,7 +73,7 @@ def test_a_robot_that_cannot_go_on_says_why() -> None:
 
 
 def test_a_robot_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("octoverse.evaluation.fleet._POLL_S", 0.01)
+    monkeypatch.setattr("octoverse.evaluation.fleet._POLL_S", 0.0)
     message = r"Robot 1 \(road-lane, seed 0\) has said nothing for 0 s. Look at the load"
     with Fleet(NOWHERE, 1, silent_s=0) as fleet, pytest.raises(OctoverseError, match=message):
         list(fleet.play([Job(environment=LANE, seed=0, driver="expert")]))
