@@ -92,11 +92,19 @@ def readable(
         except BadData as error:
             if not skip_bad:
                 raise
-            name = getattr(entry.source, "label", "") or type(entry.source).__name__
-            left_out.append(Skipped(source=name, episode=None, message=str(error)))
+            message = str(error)
+            left_out.append(Skipped(source=_name(entry.source), episode=None, message=message))
     if not kept:
         raise BadData(f"No source can be read: {left_out[0].message}")
     return kept, lengths, left_out
+
+
+def _name(source: Source) -> str:
+    """What to call a source that cannot be opened, which may not even know its name."""
+    try:
+        return source.name
+    except BadData:
+        return type(source).__name__
 
 
 def _lengths(source: Source, world: int) -> np.ndarray:

@@ -62,6 +62,25 @@ def test_what_cannot_be_opened_is_an_error_or_left_out_by_name() -> None:
         readable(entries, skip_bad=False)
     kept, lengths, [left_out] = readable(entries, skip_bad=True)
     assert kept == entries[:1] and lengths[0].tolist() == [90, 10]
-    assert left_out.source == "Sized" and left_out.episode is None
+    assert left_out.source == "empty" and left_out.episode is None
     with pytest.raises(BadData, match=r"expected at least 200 steps \(one per rank\), got 100"):
         readable(entries[:1], skip_bad=False, world=200)
+
+
+class Nameless:
+    """A source without its metadata."""
+
+    embodiment = "rc_car"
+
+    @property
+    def name(self) -> str:
+        raise BadData("no metadata")
+
+    def lengths(self) -> np.ndarray:
+        raise BadData("no metadata")
+
+
+def test_what_does_not_even_know_its_name_is_called_by_its_kind() -> None:
+    entries = [Weighted(source=LONG), Weighted(source=Nameless())]  # type: ignore[arg-type]
+    _, _, [left_out] = readable(entries, skip_bad=True)
+    assert left_out.source == "Nameless" and left_out.message == "no metadata"
