@@ -5,6 +5,7 @@ keeps what it has opened and decoded. Who makes a sample decides nothing about i
 """
 
 import pickle
+import shutil
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,6 +24,9 @@ from octoverse.data.assembly import Assembler, Made, Place, Setting, rows_of, wo
 from octoverse.data.child import live_with_parent
 from octoverse.data.windows import StackedWindows, padded
 from octoverse.errors import BadData, OctoverseError
+
+_SHARED = Path("/dev/shm")
+"""Where Linux keeps shared memory."""
 
 
 class Slot:
@@ -61,7 +66,8 @@ class Workers:
         depth: Steps under way at a time; each has a slot.
 
     Raises:
-        OctoverseError: if a source cannot be sent to another process.
+        OctoverseError: if a source cannot be sent to another process, or there is too little shared
+            memory.
     """
 
     def __init__(self, setting: Setting, rows: Mapping[str, int], count: int, depth: int) -> None:
@@ -72,6 +78,7 @@ class Workers:
                 f"The sources cannot be sent to worker processes: {error}. Define their classes in "
                 "a module, keep no open files in them, or use 0 workers."
             ) from error
+        _check_room(depth * sum(setting.empty(*one).nbytes for one in rows.items()))
         context = get_context("spawn")
         self._slots = [Slot(setting, rows) for _ in range(depth)]
         self._free = list(range(depth))
@@ -210,6 +217,19 @@ def _work(pipe: Connection, shared: bytes, names: Sequence[str]) -> None:
     except Exception:
         pipe.send(
             ("failed", 0, f"A process that prepares samples failed:\n{traceback.format_exc()}")
+        )
+
+
+def _check_room(needed: int) -> None:
+    """Raise OctoverseError where shared memory is too small: writing to it would kill a worker."""
+    if not _SHARED.exists():
+        return
+    free = shutil.disk_usage(_SHARED).free
+    if free < needed:
+        raise OctoverseError(
+            f"Worker processes need {needed:,} bytes of shared memory ({_SHARED}), found {free:,} "
+            "free. Give a container more (docker run --shm-size), or lower workers, batch_size or "
+            "image sizes."
         )
 
 

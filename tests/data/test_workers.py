@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -251,6 +252,16 @@ def test_sources_that_cannot_travel_are_refused_in_words(sources: list[Source]) 
     local = Local(folder=sources[1].folder)  # type: ignore[attr-defined]
     with pytest.raises(OctoverseError, match=r"cannot be sent to worker processes: .* 0 workers"):
         mixture([local], workers=1).__enter__()
+
+
+def test_too_little_shared_memory_is_refused_before_it_kills(
+    sources: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    words = r"need [\d,]+ bytes of shared memory \(/dev/shm\), found 1,000 free. Give a container"
+    with pytest.raises(OctoverseError, match=words):
+        mixture(sources, workers=1).__enter__()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
