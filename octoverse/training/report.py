@@ -56,11 +56,10 @@ class Report:
         return next(c for c in self.comparisons if (c.body, c.against) == (body, against))
 
     def table(self) -> Table:
-        """The comparisons, for the terminal."""
-        columns = ("body", "data", "samples", "ahead", "policy", "", "against")
-        table = Table(*columns, title=TITLE)
-        for row in self._rows():
-            table.add_row(*row)
+        """The comparisons, for the terminal; body and samples are left to the files."""
+        table = Table("data", "ahead", "policy", "", "against", title=TITLE, box=None)
+        for _, data, _, *rest in self._rows():
+            table.add_row(data, *rest)
         return table
 
     def write(self, folder: Path) -> None:
