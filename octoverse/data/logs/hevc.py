@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from octoverse.data.pixels import PixelConverter
 from octoverse.errors import BadData
 
 _START = b"\x00\x00\x01"
@@ -60,6 +61,10 @@ class HevcFrames(Sequence[Any]):
         self._frames: Iterator[Any] = iter(())
         self._key = self._next = -1
 
+    @cached_property
+    def _to_rgb(self) -> PixelConverter:
+        return PixelConverter("rgb24")
+
     def _frame(self, number: int) -> np.ndarray:
         keys, pictures = self._index[:2]
         if len(pictures) < self._count:
@@ -80,7 +85,7 @@ class HevcFrames(Sequence[Any]):
                     "fetch it again."
                 )
         assert found is not None
-        picture: np.ndarray = found.to_ndarray(format="rgb24")
+        picture: np.ndarray = self._to_rgb(found).to_ndarray()
         return picture
 
     def _decode(self, key: int) -> Iterator[Any]:
