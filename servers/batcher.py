@@ -44,10 +44,29 @@ class Waiting:
         return self.received + _PATIENCE_S if self.deadline is None else self.deadline
 
 
+class Clock:
+    """The time by which a batcher decides."""
+
+    def now(self) -> float:
+        """Monotonic time [s]."""
+        return time.monotonic()
+
+    def wait(self, changed: threading.Condition, seconds: float | None = None) -> None:
+        """Wait for a change, at most so long if so long is given [s]."""
+        changed.wait(seconds)
+
+
 class Batcher:
     """A bounded line of requests between the threads that prepare and the one that computes."""
 
-    def __init__(self, *, max_batch: int = 16, max_wait_ms: float = 5.0, max_queue: int = 64):
+    def __init__(
+        self,
+        *,
+        max_batch: int = 16,
+        max_wait_ms: float = 5.0,
+        max_queue: int = 64,
+        clock: Clock | None = None,
+    ) -> None:
         if max_batch < 1 or max_queue < 1:
             raise ValueError(
                 f"max_batch and max_queue must be at least 1, got {max_batch} and {max_queue}."
@@ -57,6 +76,7 @@ class Batcher:
         self.max_batch, self.max_wait, self.max_queue = max_batch, max_wait_ms / 1000, max_queue
         self.inference = 0.0
         """What a batch takes lately [s]."""
+        self._clock = clock or Clock()
         self._line: list[Waiting] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -90,25 +110,25 @@ class Batcher:
             The batch, most urgent first, and those whose deadline has passed, either of which
             may be empty; None once the batcher is closed.
         """
-        free = time.monotonic()
+        free = self._clock.now()
         with self._changed:
             while not self._closed:
-                now = time.monotonic()
+                now = self._clock.now()
                 stale = [r for r in self._line if r.deadline is not None and r.deadline < now]
                 if stale:
                     self._line = [r for r in self._line if r not in stale]
                     return [], stale
                 if not self._line:
-                    self._changed.wait()
+                    self._clock.wait(self._changed)
                 elif (hold := self._hold(free, now)) > 0:
-                    self._changed.wait(hold)
+                    self._clock.wait(self._changed, hold)
                 else:
                     return self._pick(), []
             return None
 
     def computed(self, batch: list[Waiting], seconds: float) -> None:
         """Note that a batch has been answered, and how long it took."""
-        now = time.monotonic()
+        now = self._clock.now()
         with self._changed:
             self.inference += _SMOOTHING * (seconds - self.inference) if self.inference else seconds
             for request in batch:
