@@ -12,6 +12,8 @@ from torch import nn
 
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokens import Role, TokenGroup
+from octoverse.vision.patches import check_patches, convolutions
+from octoverse.vision.pixels import centred
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,7 @@ class ImageTokenizerConfig:
     def __post_init__(self) -> None:
         if self.patch < 2 or self.patch & (self.patch - 1):
             raise ValueError(f"patch must be a power of 2 and at least 2, got {self.patch}.")
-        if self.height % self.patch or self.width % self.patch:
-            raise ValueError(
-                f"an image of {self.height} x {self.width} cannot be cut into patches of "
-                f"{self.patch}; choose sizes that the patch divides."
-            )
+        check_patches(self.height, self.width, self.patch)
 
     @property
     def tokens(self) -> int:
@@ -54,17 +52,11 @@ class ImageTokenizer(nn.Module):
 
     def __init__(self, config: ImageTokenizerConfig, width: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before, after, side = 3, config.channels, 1
-        while side < config.patch:
-            layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.ReLU()]
-            before, after, side = after, min(2 * after, width), 2 * side
-        self.stem = nn.Sequential(*layers, nn.Conv2d(before, width, 1))
+        self.stem = convolutions(config.patch, width, config.channels)
 
     def forward(self, streams: Mapping[str, StreamBatch]) -> TokenGroup:
         """Read "image", uint8 (b, t, h, w, 3)."""
         image = streams["image"]
-        pixels = image.values.flatten(0, 1).permute(0, 3, 1, 2).float() / 127.5 - 1
-        patches = self.stem(pixels).flatten(2).transpose(1, 2)  # (b t, n, d)
+        patches = self.stem(centred(image.values)).flatten(2).transpose(1, 2)  # (b t, n, d)
         values = patches.unflatten(0, image.valid.shape)
         return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))

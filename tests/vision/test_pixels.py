@@ -1,0 +1,19 @@
+import pytest
+import torch
+
+from octoverse.errors import SpecMismatch
+from octoverse.vision.pixels import centred, check_size
+
+
+def test_pixels_go_from_minus_one_to_one_with_channels_last_in_memory() -> None:
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8).expand(2, 3, 4, 5, 3)
+    found = centred(images)
+    assert found.shape == (6, 3, 4, 5)
+    assert torch.allclose(found[0, :, 0, 0], torch.tensor([-1.0, -0.6, 1.0]))
+    assert centred(images.contiguous()).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_of_another_size_are_refused_with_both_sizes() -> None:
+    check_size(torch.zeros(1, 1, 4, 6, 3), 4, 6)
+    with pytest.raises(SpecMismatch, match=r"expected images of 8 x 6 .* got 4 x 6. Give the prep"):
+        check_size(torch.zeros(1, 1, 4, 6, 3), 8, 6)
