@@ -22,6 +22,8 @@ class TokenizerUse:
     """For each of the tokenizer's inputs, the body's stream."""
     slot: str = ""
     """Where its tokens stand in the sequence (learned positions); its key unless said."""
+    repeat: bool = False
+    """Whether a task's tokens stand again in every step, as Octo's."""
 
     @property
     def place(self) -> str:
@@ -36,6 +38,10 @@ class ReadoutUse:
     key: str
     """Which readout, such as end_effector."""
     groups: tuple[str, ...]
+    every_step: bool = False
+    """Whether its tokens stand at every step of the window, as Octo's; the newest one answers."""
+    size: int = 0
+    """Numbers a of the readout, where it has more than these groups: the rest is masked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +101,12 @@ class PolicyConfig:
                             f"Configured: {', '.join(sorted(known))}."
                         )
             places = [use.place for use in body.tokenizers] + [use.key for use in body.readouts]
+            for use in body.tokenizers:
+                if use.repeat and self.tokenizers[use.key].role != "task":
+                    raise BadConfig(
+                        f"body '{name}' repeats '{use.key}', which already stands in every step. "
+                        "Only a task's tokens can be repeated."
+                    )
             twice = {place for place in places if places.count(place) > 1}
             if twice:
                 raise BadConfig(

@@ -45,7 +45,7 @@ def chunk_shape(body: Embodiment, config: BodyConfig, use: ReadoutUse) -> tuple[
     """Shape (horizon, a) of what one readout makes for a body.
 
     Raises:
-        BadConfig: if its groups differ in rows.
+        BadConfig: if its groups differ in rows, or have more numbers than the readout.
         UnknownName: if the body has no such group.
     """
     rows = set()
@@ -59,7 +59,13 @@ def chunk_shape(body: Embodiment, config: BodyConfig, use: ReadoutUse) -> tuple[
             f"the readout '{use.key}' of '{body.name}' joins groups of {sorted(rows)} rows. "
             "Give each its own readout."
         )
-    return rows.pop(), sum(body.action[group].size for group in use.groups)
+    numbers = sum(body.action[group].size for group in use.groups)
+    if use.size and use.size < numbers:
+        raise BadConfig(
+            f"the readout '{use.key}' of '{body.name}' makes {use.size} numbers, its groups have "
+            f"{numbers}. Give it a size of at least {numbers}, or none."
+        )
+    return rows.pop(), use.size or numbers
 
 
 def readout_shapes(

@@ -10,18 +10,19 @@ from torch import Tensor, nn
 
 from octoverse import noise, registry
 from octoverse.batch import Batch, batch_of, measured, newest
-from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
+from octoverse.config import PolicyConfig, ReadoutUse
 from octoverse.data.windows import image_size
 from octoverse.embodiment import Camera, Embodiment, GoalImage, NumericStream, PathGroup, State
 from octoverse.episode import ActionChunk, Frame, Observation
-from octoverse.errors import BadConfig, OctoverseError, SpecMismatch, UnknownName
+from octoverse.errors import OctoverseError, SpecMismatch, UnknownName
 from octoverse.fitting import check_fit, check_streams, chunk_shape, readout_shapes
+from octoverse.layouts import body_layout, slots
 from octoverse.normalize import BodyStatistics
 from octoverse.preprocess import Preprocess
-from octoverse.readout import Codec, Context, Loss, Readout, Reference, Scale
+from octoverse.readout import Codec, Context, Loss, Readout, Reference, Scale, TrunkShape
 from octoverse.scales import Scales
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import GroupSpec, Layout, TokenGroup, layout
+from octoverse.tokens import TokenGroup
 from octoverse.trunk.native import NativeTrunk
 
 _SAMPLING = 3
@@ -62,29 +63,22 @@ class Policy(nn.Module):
         self.name, self.body_statistics = "untrained", {n: statistics[n] for n in config.bodies}
         self.preprocess = Preprocess(config.preprocess)
         width = config.trunk.width
+        shape_of_trunk = TrunkShape(
+            width=width, layers=config.trunk.layers, heads=config.trunk.heads
+        )
         self.tokenizers = nn.ModuleDict(
             {_safe(key): module.build(width) for key, module in config.tokenizers.items()}
         )
         self.readouts = nn.ModuleDict()
         for key, shape in readout_shapes(config, self.bodies).items():
-            self.readouts[_safe(key)] = config.readouts[key].build(width, *shape)
+            self.readouts[_safe(key)] = config.readouts[key].build(shape_of_trunk, *shape)
         self.codecs: dict[str, Codec] = {
             key: registry.load("codec", readout.codec)() for key, readout in config.readouts.items()
         }
         for body in self.bodies.values():
             check_streams(body, config)
-        self.layouts = {name: self._layout(body) for name, body in config.bodies.items()}
-        slots: dict[str, tuple[int, int]] = {}
-        for name, known in self.layouts.items():
-            for group in known.groups.values():
-                here = (group.steps, group.tokens)
-                if slots.setdefault(group.name, here) != here:
-                    raise BadConfig(
-                        f"'{group.name}' has {here[0]} x {here[1]} tokens for body '{name}' and "
-                        f"{slots[group.name][0]} x {slots[group.name][1]} for another. "
-                        "Give one of them a slot of its own."
-                    )
-        self.trunk = NativeTrunk(config.trunk, slots)
+        self.layouts = {name: body_layout(config, body) for name, body in config.bodies.items()}
+        self.trunk = NativeTrunk(config.trunk, slots(config, self.layouts))
         self.scales = nn.ModuleDict(
             {name: Scales(spec, statistics[name]) for name, spec in self.bodies.items()}
         )
@@ -98,21 +92,19 @@ class Policy(nn.Module):
             body, encoded = self._body(name), dict[str, Tensor]()
             uses = self.config.bodies[name].readouts
             reference = {use.key: self._reference(name, use, batch) for use in uses}
+            valid = {use.key: self._valid(use, body, batch) for use in uses}
             for use in uses:
                 actions = torch.cat([batch.action[group] for group in use.groups], -1)
-                encoded[use.key] = self.codecs[use.key].encode(actions, reference[use.key])
+                code = self._padded(
+                    name, use, self.codecs[use.key].encode(actions, reference[use.key])
+                )
+                # What does not count may be anything, even NaN, which would spread: 0 x NaN is NaN.
+                encoded[use.key] = torch.where(valid[use.key], code, 0)
             contexts = self._contexts(name, batch, reference, encoded)
             found = parts[name] = {}
             for use in uses:
-                valid = torch.cat(
-                    [
-                        batch.action_valid[group][..., None].expand(-1, -1, body.action[group].size)
-                        for group in use.groups
-                    ],
-                    -1,
-                )
                 readout = self._readout(use)
-                found[use.key] = readout.loss(contexts[use.key], encoded[use.key], valid)
+                found[use.key] = readout.loss(contexts[use.key], encoded[use.key], valid[use.key])
                 total = total + found[use.key].total * (len(batch) / samples)
         return Losses(total, parts)
 
@@ -151,7 +143,9 @@ class Policy(nn.Module):
         for number, use in enumerate(uses):
             readout, shape = self._readout(use), self._shape(name, use)
             drawn = noise.normal(batch.seeds, _SAMPLING + number, (1, *shape))
-            code = readout.sample(contexts[use.key], noise=drawn).actions[:, 0]
+            valid = self._padding(name, use, len(batch)) if use.size else None
+            code = readout.sample(contexts[use.key], noise=drawn, valid=valid).actions[:, 0]
+            code = code[..., : self._numbers(name, use)]
             values = self.codecs[use.key].decode(code, reference[use.key]).float().cpu().numpy()
             if not np.isfinite(values).all():
                 raise OctoverseError(
@@ -177,16 +171,24 @@ class Policy(nn.Module):
         config, order = self.config.bodies[name], self.layouts[name]
         groups = self._tokens(name, self._scaled(name, batch))
         for use in config.readouts:
-            code = None if target is None else target[use.key]
-            groups[use.key] = self._readout(use).tokens(len(batch), code)
-        out = self.trunk({group: groups[group] for group in order.groups}, order)
+            if use.key in order.groups:
+                made = self._readout(use).tokens(
+                    len(batch), None if target is None else target[use.key]
+                )
+                steps = order.groups[use.key].steps
+                groups[use.key] = TokenGroup(
+                    made.values.expand(-1, steps, -1, -1), made.valid.expand(-1, steps, -1)
+                )
+        out = self.trunk(groups, order)
         contexts = {}
         for use in config.readouts:
-            last = order.places[use.key][-1]
+            has_tokens = use.key in order.groups
+            own = order.take(out.values, use.key) if has_tokens else out.values[:, None, :0]
+            rules = order.mask[order.places[use.key][-1]] if has_tokens else order.read_by_all
             contexts[use.key] = Context(
-                own=order.take(out.values, use.key),
+                own=own,
                 outputs=out.values,
-                visible=order.mask[last].to(out.valid.device) & out.valid,
+                visible=rules.to(out.valid.device) & out.valid,
                 memory=out.memory,
                 reference=reference[use.key],
                 seeds=batch.seeds,
@@ -238,25 +240,26 @@ class Policy(nn.Module):
         hz = first.hz if isinstance(first, PathGroup) else body.control_hz
         return Reference(newest(body, batch), Scale(*parts), hz, measured(body, use.groups, batch))
 
-    def _layout(self, body: BodyConfig) -> Layout:
-        groups = []
-        for read in body.tokenizers:
-            module = self.config.tokenizers[read.key]
-            steps = 1 if module.role == "task" else self.config.window.frames
-            groups.append(
-                GroupSpec(name=read.place, role=module.role, tokens=module.tokens, steps=steps)
-            )
-        for made in body.readouts:
-            readout = self.config.readouts[made.key]
-            groups.append(
-                GroupSpec(
-                    name=made.key,
-                    role="readout",
-                    tokens=readout.token_count,
-                    causal=readout.causal,
-                )
-            )
-        return layout(tuple(groups))
+    def _valid(self, use: ReadoutUse, body: Embodiment, batch: Batch) -> Tensor:
+        """Which numbers of a chunk are real, (b, h, a), padded ones never."""
+        parts = [
+            batch.action_valid[group][..., None].expand(-1, -1, body.action[group].size)
+            for group in use.groups
+        ]
+        return self._padded(body.name, use, torch.cat(parts, -1))
+
+    def _padded(self, name: str, use: ReadoutUse, values: Tensor) -> Tensor:
+        """With zeros for the numbers that the readout has and this body has not."""
+        return nn.functional.pad(values, (0, max(0, use.size - self._numbers(name, use))))
+
+    def _padding(self, name: str, use: ReadoutUse, count: int) -> Tensor:
+        """Which numbers of a readout this body has, (b, h, a)."""
+        horizon, size = self._shape(name, use)
+        real = torch.arange(size, device=self.device) < self._numbers(name, use)
+        return real.expand(count, horizon, size)
+
+    def _numbers(self, name: str, use: ReadoutUse) -> int:
+        return sum(self.bodies[name].action[group].size for group in use.groups)
 
     def _readout(self, use: ReadoutUse) -> Readout:
         return cast(Readout, self.readouts[_safe(use.key)])

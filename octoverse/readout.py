@@ -5,7 +5,7 @@ A readout is a generator; a codec stands between the body's units and what it ge
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,6 +13,24 @@ from torch import Tensor
 
 from octoverse.tokens import TokenGroup
 from octoverse.trunk.native import Memory
+
+Reads = Literal["own", "outputs", "memory"]
+"""What of the trunk a readout reads: the outputs at its own tokens, those of the whole sequence, or
+the keys and values of every layer. The trunk skips work that nobody reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkShape:
+    """What a readout needs to know of the trunk that it reads."""
+
+    width: int
+    layers: int
+    heads: int
+
+    @property
+    def head_width(self) -> int:
+        """Channels c of one head."""
+        return self.width // self.heads
 
 
 @dataclass(frozen=True)
@@ -74,13 +92,13 @@ class Context:
     """What the trunk has to say to one readout."""
 
     own: Float[Tensor, "b t n d"]
-    """Outputs at this readout's own tokens."""
+    """Outputs at this readout's own tokens; n is 0 where it has none."""
     outputs: Float[Tensor, "b length d"]
     """All outputs of the sequence."""
     visible: Bool[Tensor, "b length"]
     """Which places of the sequence this readout may read."""
     memory: Memory
-    """The trunk's keys and values, layer by layer."""
+    """The trunk's keys and values, layer by layer, each (b, heads, length, c)."""
     reference: Reference
     seeds: Int[Tensor, " b"]
     """One seed per sample, for noise that no neighbour changes."""
@@ -140,8 +158,26 @@ class Readout(Protocol):
         noise: Float[Tensor, "b samples h a"],
         samples: int = 1,
         prefix: Tensor | None = None,
+        valid: Bool[Tensor, "b h a"] | None = None,
     ) -> Sample:
-        """Make actions from given noise; `prefix` (b, p, a) holds the first p rows fixed."""
+        """Make actions from given noise.
+
+        Args:
+            context: What the trunk says.
+            noise: Standard normal numbers.
+            samples: Answers to each observation.
+            prefix: (b, p, a), holds the first p rows fixed.
+            valid: Which numbers exist; the others influence none of these, and come out as 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A readout that learns something of the actions before training begins, such as anchors."""
+
+    def fit(self, codes: Float[Tensor, "n h a"], valid: Bool[Tensor, "n h a"]) -> None:
+        """Learn from the codes of n chunks of the training data; kept in persistent buffers."""
         ...
 
 
@@ -155,7 +191,7 @@ class ReadoutConfig(Protocol):
 
     @property
     def token_count(self) -> int:
-        """How many tokens n it puts into the sequence."""
+        """How many tokens n it puts into the sequence; it may be none."""
         ...
 
     @property
@@ -163,8 +199,13 @@ class ReadoutConfig(Protocol):
         """Whether its tokens see only the earlier ones among them."""
         ...
 
-    def build(self, width: int, horizon: int, size: int) -> Any:
-        """Make the readout for a trunk of width d and chunks of (horizon, size)."""
+    @property
+    def reads(self) -> Reads:
+        """What of the trunk it reads."""
+        ...
+
+    def build(self, trunk: TrunkShape, horizon: int, size: int) -> Any:
+        """Make the readout for this trunk and chunks of (horizon, size)."""
         ...
 
 
@@ -173,3 +214,14 @@ def masked_mean(values: Tensor, valid: Tensor) -> Loss:
     count = valid.sum()
     total = torch.where(valid, values, 0).sum() / count.clamp(min=1)
     return Loss(total, count)
+
+
+def blank(like: Tensor, batch: int, count: int, width: int) -> TokenGroup:
+    """Tokens of zeros, (batch, 1, count, width): what they are the trunk's positions say."""
+    values = torch.zeros(batch, 1, count, width, device=like.device, dtype=like.dtype)
+    return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+
+
+def only_valid(actions: Tensor, valid: Tensor | None) -> Tensor:
+    """Samples (b, k, h, a) with 0 for the numbers that do not exist."""
+    return actions if valid is None else torch.where(valid[:, None], actions, 0)

@@ -1,7 +1,7 @@
 """The one thing that passes between tokenizers, trunk and readouts, and who may read whom.
 
 Source: Octo Model Team, "Octo", 2024, section III-A: blockwise-causal attention over
-[task][t = 0: observations, readouts][t = 1: ...].
+[task][t = 0: observations][t = 1: ...][t = 0: readouts][t = 1: ...].
 """
 
 from dataclasses import dataclass
@@ -43,6 +43,8 @@ class GroupSpec:
     """Whether a token sees only the earlier tokens of its own group (teacher-forced codes)."""
     reads: tuple[str, ...] = ()
     """Other readout groups that this readout may read (an action reading the reasoning)."""
+    repeats: str = ""
+    """The task group whose tokens, positions included, stand again in every step (Octo)."""
 
 
 class Layout:
@@ -61,6 +63,15 @@ class Layout:
                     f"before it: {', '.join(sorted(earlier)) or 'none'}. Otherwise what it must "
                     "produce could leak into what it reads."
                 )
+        for group in groups:
+            source = self.groups.get(group.repeats)
+            if group.repeats and (
+                source is None or source.role != "task" or source.tokens != group.tokens
+            ):
+                raise BadConfig(
+                    f"'{group.name}' repeats '{group.repeats}', expected a task group of "
+                    f"{group.tokens} tokens."
+                )
         observed = {group.steps for group in groups if group.role == "observation"}
         if len(observed) > 1:
             raise BadConfig(f"observation groups must have one number of steps, got {observed}.")
@@ -76,8 +87,8 @@ class Layout:
         for group in groups:
             if group.role == "task":
                 order += [(number[group.name], 0, -1, i) for i in range(group.tokens)]
-        for step in range(self.steps):
-            for role in ("observation", "readout"):
+        for role in ("observation", "readout"):  # readouts last: what others read lies together
+            for step in range(self.steps):
                 for group in groups:
                     first = self.steps - group.steps
                     if group.role == role and step >= first:
@@ -90,6 +101,8 @@ class Layout:
         self.places = {name: torch.nonzero(self.group == i)[:, 0] for name, i in number.items()}
         self.mask: Bool[Tensor, "q k"] = self._allowed()
         """Which query may read which key by the rules alone, before validity."""
+        self.read_by_all: Bool[Tensor, " length"] = self.role < 2
+        """What the readouts of the last step may read: everything but readouts."""
         laid_out = torch.cat([self.places[name] for name in names])
         self.inverse: Int[Tensor, " length"] = torch.argsort(laid_out)
         """For each place in the sequence, where it lies among the groups laid end to end."""

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from octoverse.readout import Context, Loss, Sample, masked_mean
+from octoverse.readout import (
+    Context,
+    Loss,
+    Reads,
+    Sample,
+    TrunkShape,
+    masked_mean,
+    only_valid,
+)
 from octoverse.readouts.codecs.bins import BINS
 from octoverse.tokens import TokenGroup
 
@@ -30,14 +38,15 @@ class BinsConfig:
     """Width from which each number's bins are told."""
 
     causal: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "own"
 
     def __post_init__(self) -> None:
         if self.codec == "bins" and self.bins != BINS:
             raise ValueError(f"the codec 'bins' makes {BINS} bins, got bins = {self.bins}.")
 
-    def build(self, width: int, horizon: int, size: int) -> "Bins":
+    def build(self, trunk: TrunkShape, horizon: int, size: int) -> "Bins":
         """Make the readout."""
-        return Bins(self, width, horizon, size)
+        return Bins(self, trunk.width, horizon, size)
 
 
 class Bins(nn.Module):
@@ -62,7 +71,13 @@ class Bins(nn.Module):
         return masked_mean(loss.reshape(target.shape), valid)
 
     def sample(
-        self, context: Context, *, noise: Tensor, samples: int = 1, prefix: Tensor | None = None
+        self,
+        context: Context,
+        *,
+        noise: Tensor,
+        samples: int = 1,
+        prefix: Tensor | None = None,
+        valid: Tensor | None = None,
     ) -> Sample:
         """The likeliest bins; with several samples, drawn by their probabilities."""
         logits = self._logits(context)[:, None]  # (b, 1, h, a, bins)
@@ -75,8 +90,8 @@ class Bins(nn.Module):
         if prefix is not None:
             chosen[:, :, : prefix.shape[1]] = prefix[:, None]
         likely = logits.log_softmax(-1).expand(*chosen.shape, -1)
-        scores = likely.gather(-1, chosen[..., None])[..., 0].sum((-1, -2))
-        return Sample(chosen, scores)
+        scores = only_valid(likely.gather(-1, chosen[..., None])[..., 0], valid).sum((-1, -2))
+        return Sample(only_valid(chosen, valid), scores)
 
     def _logits(self, context: Context) -> Tensor:
         spread = self.spread(context.own[:, -1].flatten(1)).unflatten(-1, self.shape)

@@ -14,7 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from octoverse import noise as sample_noise
-from octoverse.readout import Context, Loss, Sample, masked_mean
+from octoverse.readout import (
+    Context,
+    Loss,
+    Reads,
+    Sample,
+    TrunkShape,
+    masked_mean,
+    only_valid,
+)
 from octoverse.tokens import TokenGroup
 
 _NOISE, _TIME = 1, 2
@@ -36,6 +44,7 @@ class FlowConfig:
     """Euler steps of one sample."""
 
     causal: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "own"
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.hidden < 2 or self.hidden % 2:
@@ -44,9 +53,9 @@ class FlowConfig:
                 f"{self.steps} and {self.hidden}."
             )
 
-    def build(self, width: int, horizon: int, size: int) -> "Flow":
+    def build(self, trunk: TrunkShape, horizon: int, size: int) -> "Flow":
         """Make the readout."""
-        return Flow(self, width, horizon, size)
+        return Flow(self, trunk.width, horizon, size)
 
 
 class Flow(nn.Module):
@@ -85,7 +94,13 @@ class Flow(nn.Module):
         return masked_mean((velocity - (target - start)) ** 2, valid)
 
     def sample(
-        self, context: Context, *, noise: Tensor, samples: int = 1, prefix: Tensor | None = None
+        self,
+        context: Context,
+        *,
+        noise: Tensor,
+        samples: int = 1,
+        prefix: Tensor | None = None,
+        valid: Tensor | None = None,
     ) -> Sample:
         """Follow the flow from `noise` (b, samples, h, a) to actions."""
         words = self._words(context).repeat_interleave(samples, 0)
@@ -100,7 +115,7 @@ class Flow(nn.Module):
             actions = actions + self.velocity(words, actions, time) / self.config.steps
         if fixed is not None:
             actions = torch.cat([fixed, actions[:, fixed.shape[1] :]], 1)
-        return Sample(actions.unflatten(0, (-1, samples)))
+        return Sample(only_valid(actions.unflatten(0, (-1, samples)), valid))
 
     def velocity(
         self,

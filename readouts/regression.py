@@ -9,7 +9,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from octoverse.readout import Context, Loss, Sample, masked_mean
+from octoverse.readout import (
+    Context,
+    Loss,
+    Reads,
+    Sample,
+    TrunkShape,
+    masked_mean,
+    only_valid,
+)
 from octoverse.tokens import TokenGroup
 
 
@@ -25,10 +33,11 @@ class RegressionConfig:
     """Width of the layer between."""
 
     causal: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "own"
 
-    def build(self, width: int, horizon: int, size: int) -> "Regression":
+    def build(self, trunk: TrunkShape, horizon: int, size: int) -> "Regression":
         """Make the readout."""
-        return Regression(self, width, horizon, size)
+        return Regression(self, trunk.width, horizon, size)
 
 
 class Regression(nn.Module):
@@ -54,13 +63,19 @@ class Regression(nn.Module):
         return masked_mean((self._predict(context) - target).abs(), valid)
 
     def sample(
-        self, context: Context, *, noise: Tensor, samples: int = 1, prefix: Tensor | None = None
+        self,
+        context: Context,
+        *,
+        noise: Tensor,
+        samples: int = 1,
+        prefix: Tensor | None = None,
+        valid: Tensor | None = None,
     ) -> Sample:
         """The one answer, `samples` times."""
         actions = self._predict(context)
         if prefix is not None:
             actions[:, : prefix.shape[1]] = prefix
-        return Sample(actions[:, None].expand(-1, samples, -1, -1))
+        return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
 
     def _predict(self, context: Context) -> Tensor:
         return self.project(context.own[:, -1].flatten(1)).float().unflatten(-1, self.shape)

@@ -58,7 +58,7 @@ def test_the_name_stays_and_its_hash_follows_the_weights(small: ModuleType, tmp_
     checkpoint.save(loaded, tmp_path / "again")
     assert checkpoint.load(tmp_path / "again").model == loaded.model
     assert loaded.model.startswith("my-robot-") and len(loaded.model) == len("my-robot-") + 8
-    loaded.trunk.norm.bias.data += 1
+    loaded.trunk.norm.weight.data += 1
     checkpoint.save(loaded, tmp_path / "other")
     other = checkpoint.load(tmp_path / "other").model
     assert other.startswith("my-robot-") and other != loaded.model

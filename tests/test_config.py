@@ -80,7 +80,7 @@ ARM = ("bodies", "tabletop_arm")
         (set_at(*ARM, "speed", to=1), "bodies.tabletop_arm: no setting named 'speed'"),
         (
             set_at(*ARM, "tokenizers", 1, "colour", to=1),
-            "bodies.tabletop_arm.tokenizers.1: no setting named 'colour'. Known: key, slot, st",
+            "bodies.tabletop_arm.tokenizers.1: no setting named 'colour'. Known: key, repeat",
         ),
         (without(*ARM, "readouts"), r"bodies: .* missing required field `readouts`"),
         (set_at(*ARM, "horizon", to=0), "bodies: horizon must be at least 1, got 0"),

@@ -409,3 +409,54 @@ def test_a_goal_is_prepared_at_its_camera_s_size(small: ModuleType) -> None:
     goal = GoalImage(camera="table", height=96, width=96)
     policy.bodies[ARM] = msgspec.structs.replace(arm, observation={**arm.observation, "goal": goal})
     assert policy.camera_sizes[ARM]["goal"] == policy.camera_sizes[ARM]["table"] == (16, 16)
+
+
+def with_use(small: ModuleType, frames: int = 1, **changes: Any) -> Policy:
+    """The small policy, its arm's readout used in another way."""
+    config = small.config("regression", frames)
+    arm = config.bodies[ARM]
+    use = replace(arm.readouts[0], **changes)
+    torch.manual_seed(0)
+    bodies = {**config.bodies, ARM: replace(arm, readouts=(use,))}
+    known = {name: small.statistics(body) for name, body in small.BODIES.items()}
+    return Policy(replace(config, bodies=bodies), small.BODIES, known).eval()
+
+
+def test_a_body_with_fewer_numbers_than_its_readout_is_padded_and_masked(small: ModuleType) -> None:
+    policy: Any = with_use(small, size=9)
+    batch = small.batch(ARM, [2, 4])
+    loss = policy.loss({ARM: batch})
+    loss.total.backward()
+    last = policy.readouts["hand"].project[2]
+    rows = last.weight.grad.unflatten(0, (-1, 9)).abs().sum((0, 2))
+    assert (rows[:5] > 0).all() and (rows[5:] == 0).all()
+    assert loss.parts[ARM]["hand"].count == batch.action_valid["arm"].sum() * 5
+    [chunk] = policy.act([small.window(ARM, 2).observation])
+    assert {group: a.shape[1] for group, a in chunk.action.items()} == {"arm": 4, "gripper": 1}
+    with pytest.raises(BadConfig, match=r"'hand' of 'tabletop_arm' makes 3 numbers, .* have 5"):
+        with_use(small, size=3)
+
+
+def test_a_readout_of_every_step_answers_by_its_newest(small: ModuleType) -> None:
+    policy = with_use(small, frames=3, every_step=True)
+    assert policy.trunk.positions["hand"].shape[:2] == (3, 1)
+    seen = [small.window(ARM, n, 3).observation for n in (2, 4)]
+    before = policy.act(seen)
+    policy.trunk.positions["hand"].data[2] *= -9
+    assert not close(policy.act(seen)[0], before[0])
+
+
+def test_a_window_longer_than_the_positions_is_refused(small: ModuleType) -> None:
+    config = small.config("regression", 3)
+    short = replace(config, trunk=replace(config.trunk, max_frames=2))
+    known = {name: small.statistics(body) for name, body in small.BODIES.items()}
+    with pytest.raises(BadConfig, match="window has 3 frames, the trunk positions for 2"):
+        Policy(short, small.BODIES, known)
+
+
+def test_only_a_task_is_repeated(small: ModuleType) -> None:
+    config = small.config()
+    arm = config.bodies[ARM]
+    twice = replace(arm, tokenizers=(replace(arm.tokenizers[2], repeat=True),))
+    with pytest.raises(BadConfig, match="repeats 'state/tool', which already stands in every"):
+        replace(config, bodies={ARM: twice})

@@ -45,8 +45,8 @@ def listed(specs: tuple[GroupSpec, ...]) -> list[tuple[GroupSpec, int, int]]:
     """Slow and plain: every token as (group, step, index) in the order of the sequence."""
     steps = max([one.steps for one in specs if one.role == "observation"], default=1)
     order = [(g, -1, i) for g in specs if g.role == "task" for i in range(g.tokens)]
-    for step in range(steps):
-        for role in ("observation", "readout"):
+    for role in ("observation", "readout"):
+        for step in range(steps):
             for g in specs:
                 if g.role == role and steps - g.steps <= step:
                     order += [(g, step, i) for i in range(g.tokens)]
@@ -90,16 +90,17 @@ def test_what_is_joined_can_be_taken_apart_again(settings: list[dict[str, Any]])
         assert torch.equal(made.take(joined, name), values)
 
 
-def test_a_window_of_two_frames_is_laid_out_as_octo_s() -> None:
+def test_a_window_of_two_frames_has_its_readouts_at_the_end() -> None:
     made = Layout(OCTO)
     names = ["words", "image", "state", "action", "value"]
     assert [names[i] for i in made.group.tolist()] == [
         *["words"] * 2,
-        *["image"] * 3, "state", "value",
-        *["image"] * 3, "state", "action", "value",
+        *["image"] * 3, "state",
+        *["image"] * 3, "state",
+        "value", "action", "value",
     ]  # fmt: skip
     action = made.places["action"][0]
-    assert made.mask[action].nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    assert made.mask[action].nonzero().flatten().tolist() == [*range(10), 11]
 
 
 def test_nobody_reads_a_readout_that_does_not_belong_to_it() -> None:
@@ -112,6 +113,16 @@ def test_nobody_reads_a_readout_that_does_not_belong_to_it() -> None:
 def test_the_same_groups_share_one_layout() -> None:
     assert layout(OCTO) is layout(tuple(OCTO))
     assert layout(OCTO) is not layout(OCTO[:-1])
+
+
+def test_a_task_may_be_repeated_in_every_step() -> None:
+    again = GroupSpec(name="again", role="observation", tokens=2, steps=2, repeats="words")
+    made = Layout((*OCTO[:2], again))
+    assert made.mask[made.places["again"][2:]].sum(1).tolist() == [12, 12]
+    for source in ("nothing", "image"):
+        wrong = GroupSpec(name="x", role="observation", tokens=2, steps=2, repeats=source)
+        with pytest.raises(BadConfig, match=f"'x' repeats '{source}', expected a task group of 2"):
+            Layout((*OCTO[:2], wrong))
 
 
 def test_an_action_may_read_the_reasoning_before_it() -> None:

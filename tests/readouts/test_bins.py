@@ -3,14 +3,16 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from octoverse.readout import Context
+from octoverse.readout import Context, TrunkShape
 from octoverse.readouts.bins import BinsConfig
+
+TRUNK = TrunkShape(width=16, layers=1, heads=2)
 
 NONE = torch.zeros(0)
 
 
 def test_its_loss_is_the_cross_entropy_of_valid_numbers(context: Callable[..., Context]) -> None:
-    readout, seen = BinsConfig(hidden=8).build(16, 2, 3), context([1, 2])
+    readout, seen = BinsConfig(hidden=8).build(TRUNK, 2, 3), context([1, 2])
     torch.nn.init.zeros_(readout.classify.weight)
     torch.nn.init.zeros_(readout.classify.bias)
     target, valid = torch.full((2, 2, 3), 7), torch.zeros(2, 2, 3, dtype=torch.bool)
@@ -28,7 +30,7 @@ def test_it_overfits_one_batch_and_then_answers_it(
     context: Callable[..., Context], overfit: Callable[..., tuple[float, float]]
 ) -> None:
     torch.manual_seed(0)
-    readout, seen = BinsConfig(hidden=16).build(16, 4, 3), context(list(range(6)))
+    readout, seen = BinsConfig(hidden=16).build(TRUNK, 4, 3), context(list(range(6)))
     target = torch.randint(0, 256, (6, 4, 3))
     first, last = overfit(readout, seen, target, 250)
     assert last < first / 10
@@ -39,7 +41,7 @@ def test_it_overfits_one_batch_and_then_answers_it(
 
 
 def test_several_samples_follow_the_probabilities(context: Callable[..., Context]) -> None:
-    readout = BinsConfig(hidden=8).build(16, 1, 1)
+    readout = BinsConfig(hidden=8).build(TRUNK, 1, 1)
     torch.nn.init.zeros_(readout.classify.weight)
     torch.nn.init.constant_(readout.classify.bias, -30.0)
     readout.classify.bias.data[[3, 200]] = torch.tensor([0.0, 1.0986])  # one to three
@@ -53,14 +55,14 @@ def test_several_samples_follow_the_probabilities(context: Callable[..., Context
 
 
 def test_extreme_noise_still_gives_a_bin(context: Callable[..., Context]) -> None:
-    readout = BinsConfig(hidden=8).build(16, 1, 1)
+    readout = BinsConfig(hidden=8).build(TRUNK, 1, 1)
     noise = torch.tensor([-40.0, 40.0]).reshape(1, 2, 1, 1)
     drawn = readout.sample(context([1]), noise=noise, samples=2).actions
     assert drawn.flatten().tolist() == [0, 255]
 
 
 def test_a_prefix_is_kept(context: Callable[..., Context]) -> None:
-    readout, seen = BinsConfig(hidden=8, token_count=2).build(16, 4, 3), context([1, 2], 2)
+    readout, seen = BinsConfig(hidden=8, token_count=2).build(TRUNK, 4, 3), context([1, 2], 2)
     prefix = torch.randint(0, 256, (2, 2, 3))
     plain = readout.sample(seen, noise=NONE).actions
     held = readout.sample(seen, noise=NONE, prefix=prefix).actions

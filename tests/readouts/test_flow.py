@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 from octoverse import noise
-from octoverse.readout import Context
+from octoverse.readout import Context, TrunkShape
 from octoverse.readouts.flow import Flow, FlowConfig, fourier
+
+TRUNK = TrunkShape(width=16, layers=1, heads=2)
 
 
 def flow(horizon: int = 4, size: int = 3, **settings: int) -> Flow:
     torch.manual_seed(0)
-    return FlowConfig(**{"hidden": 32, "layers": 2, **settings}).build(16, horizon, size)  # type: ignore[arg-type]
+    return FlowConfig(**{"hidden": 32, "layers": 2, **settings}).build(TRUNK, horizon, size)  # type: ignore[arg-type]
 
 
 def test_a_sample_s_loss_does_not_depend_on_its_neighbours(

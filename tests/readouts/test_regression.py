@@ -2,8 +2,10 @@ from collections.abc import Callable
 
 import torch
 
-from octoverse.readout import Context
+from octoverse.readout import Context, TrunkShape
 from octoverse.readouts.regression import RegressionConfig
+
+TRUNK = TrunkShape(width=16, layers=1, heads=2)
 
 NONE = torch.zeros(0)
 
@@ -11,7 +13,7 @@ NONE = torch.zeros(0)
 def test_its_loss_is_the_mean_absolute_error_over_valid_numbers(
     context: Callable[..., Context],
 ) -> None:
-    readout, seen = RegressionConfig(hidden=8).build(16, 2, 3), context([1, 2])
+    readout, seen = RegressionConfig(hidden=8).build(TRUNK, 2, 3), context([1, 2])
     answer = readout.sample(seen, noise=NONE).actions[:, 0]
     target = answer + torch.arange(12.0).reshape(2, 2, 3)
     valid = torch.zeros(2, 2, 3, dtype=torch.bool)
@@ -23,7 +25,7 @@ def test_its_loss_is_the_mean_absolute_error_over_valid_numbers(
 
 
 def test_nothing_valid_costs_nothing_and_pulls_at_nothing(context: Callable[..., Context]) -> None:
-    readout = RegressionConfig(hidden=8).build(16, 2, 3)
+    readout = RegressionConfig(hidden=8).build(TRUNK, 2, 3)
     loss = readout.loss(context([1]), torch.ones(1, 2, 3), torch.zeros(1, 2, 3, dtype=torch.bool))
     loss.total.backward()
     assert loss.total == 0
@@ -34,7 +36,7 @@ def test_it_overfits_one_batch(
     context: Callable[..., Context], overfit: Callable[..., tuple[float, float]]
 ) -> None:
     torch.manual_seed(0)
-    readout, target = RegressionConfig(hidden=32).build(16, 4, 3), torch.randn(6, 4, 3)
+    readout, target = RegressionConfig(hidden=32).build(TRUNK, 4, 3), torch.randn(6, 4, 3)
     first, last = overfit(readout, context(list(range(6))), target, 300)
     assert last < first / 10
 
@@ -42,7 +44,7 @@ def test_it_overfits_one_batch(
 def test_several_samples_are_its_one_answer_and_a_prefix_is_kept(
     context: Callable[..., Context],
 ) -> None:
-    readout, seen = RegressionConfig(hidden=8, token_count=2).build(16, 4, 3), context([1, 2], 2)
+    readout, seen = RegressionConfig(hidden=8, token_count=2).build(TRUNK, 4, 3), context([1, 2], 2)
     prefix = torch.randn(2, 2, 3)
     plain = readout.sample(seen, noise=NONE, samples=3).actions
     held = readout.sample(seen, noise=NONE, samples=3, prefix=prefix).actions
@@ -53,7 +55,7 @@ def test_several_samples_are_its_one_answer_and_a_prefix_is_kept(
 
 
 def test_its_queries_are_the_same_for_every_sample_and_target() -> None:
-    readout = RegressionConfig(token_count=2).build(16, 4, 3)
+    readout = RegressionConfig(token_count=2).build(TRUNK, 4, 3)
     tokens = readout.tokens(3, None)
     assert tokens.values.shape == (3, 1, 2, 16)
     assert tokens.valid.all()

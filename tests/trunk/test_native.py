@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
+from octoverse.errors import BadConfig
 from octoverse.readout import Context, Reference, Scale
 from octoverse.tokens import GroupSpec, Layout, TokenGroup
-from octoverse.trunk.native import NativeTrunk, NativeTrunkConfig, TrunkOutput
+from octoverse.trunk.native import Block, NativeTrunk, NativeTrunkConfig, Size, TrunkOutput, sized
 
 WIDTH = 16
 SPECS = (
@@ -203,10 +206,78 @@ def test_what_extends_the_trunk_does_not_read_what_is_not_visible() -> None:
     ("settings", "words"),
     [
         ({"width": 30, "heads": 4}, r"width \(30\) must be divisible by heads \(4\)"),
-        ({"heads": 0}, "heads and mlp_ratio must be at least 1, got 256, 4, 0 and 4"),
-        ({"layers": 0}, "must be at least 1, got 256, 0, 4 and 4"),
+        ({"heads": 0}, "mlp_ratio above 0, got 256, 0, 4 and 4.0"),
+        ({"layers": -1}, "layers at least 0 and mlp_ratio above 0, got 256, 4, -1 and 4.0"),
+        ({"mlp_ratio": 0.0}, "got 256, 4, 4 and 0.0"),
+        ({"max_frames": 0}, "max_frames must be at least 1, got 0"),
     ],
 )
-def test_sizes_that_do_not_work_out_are_refused(settings: dict[str, int], words: str) -> None:
+def test_sizes_that_do_not_work_out_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        NativeTrunkConfig(**settings)  # type: ignore[arg-type]
+        NativeTrunkConfig(**settings)
+
+
+@pytest.mark.parametrize("size", ["tiny", "small", "base", "large"])
+def test_a_trunk_of_a_usual_size_has_heads_of_64_or_less(size: Size) -> None:
+    config = sized(size, activation="relu")
+    assert config.activation == "relu"
+    assert config.width // config.heads in (16, 64)
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh", "swiglu"])
+def test_every_norm_and_activation_is_that_of_its_paper(norm: Any, activation: Any) -> None:
+    config = NativeTrunkConfig(width=8, heads=2, norm=norm, activation=activation, epsilon=1e-3)
+    block = Block(config)
+    x = torch.randn(1, 3, 8)
+    alone = torch.eye(3, dtype=torch.bool)[None, None]
+    centre = x.mean(-1, keepdim=True) if norm == "layer" else 0.0
+
+    def normed(v: Tensor, c: Tensor | float) -> Tensor:
+        return (v - c) / (((v - c) ** 2).mean(-1, keepdim=True) + 1e-3).sqrt()
+
+    value = block.project_in(normed(x, centre))[..., 16:]  # who reads itself alone gets its value
+    x1 = x + block.project_out(value)
+    centre = x1.mean(-1, keepdim=True) if norm == "layer" else 0.0
+    inner = block.mlp[0](normed(x1, centre))
+    gelu = 0.7978845608 * (inner + 0.044715 * inner**3)
+    acted = {
+        "relu": lambda: inner.clamp(min=0),
+        "gelu": lambda: inner * 0.5 * (1 + torch.erf(inner / 2**0.5)),
+        "gelu_tanh": lambda: inner * 0.5 * (1 + torch.tanh(gelu)),
+        "swiglu": lambda: inner[..., :32] * torch.sigmoid(inner[..., :32]) * inner[..., 32:],
+    }[activation]()
+    found, _ = block(x, alone, None)
+    torch.testing.assert_close(found, x1 + block.mlp[2](acted), rtol=1e-5, atol=1e-5)
+
+
+def test_positions_beyond_the_window_are_those_of_the_first_steps() -> None:
+    table = {"image": (5, 2), "state": (5, 1)}
+    model = NativeTrunk(NativeTrunkConfig(width=WIDTH, layers=1, heads=2, max_frames=5), table)
+    specs = (
+        GroupSpec(name="image", role="observation", tokens=2, steps=3),
+        GroupSpec(name="state", role="readout", tokens=1),
+    )
+    made = Layout(specs)
+    at = {s.name: model._position(s, made.steps) for s in specs}
+    assert torch.equal(at["image"], model.positions["image"][:3])
+    assert torch.equal(at["state"], model.positions["state"][2:3])
+    longer = Layout((GroupSpec(name="image", role="observation", tokens=2, steps=6),))
+    words = r"'image' has learned positions for 5 steps, got a window of 6\. Shorten the window"
+    with pytest.raises(BadConfig, match=words):
+        model(groups(specs=tuple(longer.groups.values())), longer)
+
+
+def test_a_repeated_task_stands_in_every_step_with_its_positions() -> None:
+    words, again = (
+        SPECS[0],
+        GroupSpec(name="again", role="observation", tokens=2, steps=3, repeats="words"),
+    )
+    made = Layout((words, again))
+    model, shown = trunk((words,), layers=1), groups((words,))
+    x = shown["words"].values + model.positions["words"]
+    by_hand = Layout((words, GroupSpec(name="again", role="observation", tokens=2, steps=3)))
+    model.positions["again"] = torch.nn.Parameter(torch.zeros(3, 2, WIDTH))
+    copied = TokenGroup(x.expand(-1, 3, -1, -1), shown["words"].valid.expand(-1, 3, -1))
+    expected = model({**shown, "again": copied}, by_hand).values
+    torch.testing.assert_close(model(shown, made).values, expected)
