@@ -30,6 +30,7 @@ MODEL = (
     "tokenizers",
     "tokens",
     "trunk",
+    "vision",
 )
 
 install_import_hook([f"octoverse.{module}" for module in MODEL], "beartype.beartype")
