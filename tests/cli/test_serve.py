@@ -33,11 +33,11 @@ def test_it_says_where_it_serves_answers_and_stops_when_asked(small_checkpoint: 
             assert line, "it ended too early"
             said += line
         [address] = set(re.findall(r"tcp://127.0.0.1:\d+", said))
-        with Client(address, ROAD_CAR, timeout=20) as client:
+        with Client(address, ROAD_CAR, timeout=60) as client:
             chunk = client.act(random_frame(ROAD_CAR, np.random.default_rng(0)))
         assert chunk.action["path"].shape == (30, 3)
         process.send_signal(signal.SIGINT)
-        rest, log = process.communicate(timeout=20)
+        rest, log = process.communicate(timeout=60)
     assert process.returncode == 0 and "Stopped." in rest
     assert "tabletop_arm" in said and "road_car" in said and "untrained-" in said
     assert "welcome" in log and "Traceback" not in log

@@ -95,7 +95,7 @@ for _ in range(10):
     losses.append(loss.item())
 assert losses[-1] < losses[0], losses
 with Server(policy, address="tcp://127.0.0.1:0") as server:
-    with Client(server.address, body, timeout=30.0) as client:
+    with Client(server.address, body, timeout=60.0) as client:
         chunk = client.act(random_frame(body, rng))
 body.check_action({name: rows[0] for name, rows in chunk.action.items()})
 print("answered", chunk.action["arm"].shape, "within the limits")

@@ -183,7 +183,7 @@ if __name__ == "__main__":
     process.kill()
     process.wait()
     process.stdout.close()
-    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert not psutil.wait_procs(workers, timeout=60)[1]
 
 
 @pytest.fixture

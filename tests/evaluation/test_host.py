@@ -15,7 +15,7 @@ def test_a_server_in_a_process_of_its_own_serves_until_it_dies(checkpoint: Path)
     with ServerProcess(checkpoint) as server:
         assert server.model.startswith("untrained-") and server.folder == checkpoint
         assert server.bodies["tabletop_arm"].fingerprint == TABLETOP_ARM.fingerprint
-        with Client(server.address, TABLETOP_ARM, timeout=20) as client:
+        with Client(server.address, TABLETOP_ARM, timeout=60) as client:
             client.act(random_frame(TABLETOP_ARM, np.random.default_rng(0)))
         assert server.status().answered == 1
         [process] = [p for p in multiprocessing.active_children() if p.name == "server"]

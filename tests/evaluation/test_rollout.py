@@ -51,7 +51,7 @@ def test_a_served_rollout_is_the_local_one_action_by_action(
         return [moment.action for moment in found if moment.action is not None]
 
     local = actions(LocalPolicy(policy, spec.body))
-    with Client(server.address, spec.body, timeout=20) as client:
+    with Client(server.address, spec.body, timeout=60) as client:
         served = actions(client)
     assert len(local) == len(served) == 12
     for mine, theirs in zip(local, served, strict=True):

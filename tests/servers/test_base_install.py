@@ -46,7 +46,7 @@ frame = {
     "tool": np.zeros(5, np.float32),
     "instruction": "lift the red cube",
 }
-with Client(sys.argv[1], arm, jpeg_quality=90) as client:
+with Client(sys.argv[1], arm, jpeg_quality=90, timeout=60) as client:
     player = ChunkPlayer(arm)
     chunk = client.act(frame)
     player.add(chunk)
@@ -59,7 +59,7 @@ def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-c", REFUSE + program, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

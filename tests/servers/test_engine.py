@@ -47,13 +47,13 @@ class Asker:
         )
 
     def act(self) -> tuple[Act, np.ndarray]:
-        reply, body = self.answers.get(timeout=5)
+        reply, body = self.answers.get(timeout=60)
         assert isinstance(reply, Act), reply
         assert body is not None
         return reply, body
 
     def fault(self) -> Fault:
-        reply, body = self.answers.get(timeout=5)
+        reply, body = self.answers.get(timeout=60)
         assert isinstance(reply, Fault), reply
         assert body is None
         return reply
@@ -192,7 +192,7 @@ def test_stopping_answers_those_who_wait_at_once_and_finishes_what_is_at_work(
     engine, busy, waiting = build(policy), Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)
     engine.batcher.put(busy.request())
     engine.start()
-    assert began.wait(5)
+    assert began.wait(60)
     engine.batcher.put(waiting.request(9))
     stopping = threading.Thread(target=engine.stop)
     stopping.start()
@@ -200,7 +200,7 @@ def test_stopping_answers_those_who_wait_at_once_and_finishes_what_is_at_work(
     assert (fault.code, fault.message, fault.request) == ("stopping", "The server stops.", 9)
     assert stopping.is_alive()
     policy.hold.set()
-    stopping.join(5)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert busy.answers.get_nowait()
     assert policy.batches == [["tabletop_arm"]]

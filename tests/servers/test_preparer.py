@@ -1,6 +1,8 @@
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +13,17 @@ from octoverse.servers.robots import Robot
 from octoverse.session import Session
 from octoverse.wire import Limits
 
+Until = Callable[[Callable[[], bool]], None]
+
 
 def robot() -> Robot:
     return Robot(session=Session(TABLETOP_ARM), client="")
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.001])
-def test_each_robot_s_messages_are_worked_off_in_order_and_one_at_a_time(seconds: float) -> None:
+def test_each_robot_s_messages_are_worked_off_in_order_and_one_at_a_time(
+    seconds: float, until: Until
+) -> None:
     done: dict[Robot, list[int]] = defaultdict(list)
     inside: dict[Robot, int] = defaultdict(int)
     most = [0]
@@ -33,49 +39,52 @@ def test_each_robot_s_messages_are_worked_off_in_order_and_one_at_a_time(seconds
     for i in range(40):
         for one in robots:
             assert preparer.put(one, i, 1)
-    until = time.monotonic() + 5
-    while any(len(done[one]) < 40 for one in robots) and time.monotonic() < until:
-        time.sleep(0.001)
+    until(lambda: all(len(done[one]) == 40 for one in robots))
     preparer.close()
     assert all(done[one] == list(range(40)) for one in robots)
     assert most[0] == 1
 
 
-def test_slow_work_is_handed_over_and_quick_work_is_done_on_the_spot() -> None:
+def test_slow_work_is_handed_over_and_quick_work_is_done_on_the_spot(
+    monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
     where: list[threading.Thread] = []
-    pause = [0.0]
+    now, takes = [0.0], [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("octoverse.servers.preparer.time", clock)
 
     def work(whose: Robot, message: Any) -> None:
-        time.sleep(pause[0])
+        now[0] += takes[0]
         where.append(threading.current_thread())
 
     preparer, one, here = Preparer(work, Limits()), robot(), threading.current_thread()
 
     def put(seconds: float) -> bool:
-        pause[0], before = seconds, len(where)
+        takes[0], before = seconds, len(where)
         preparer.put(one, "message", 1)
-        while len(where) == before or one.busy:
-            time.sleep(0.001)
+        until(lambda: len(where) > before and not one.busy)
         return where[-1] is here
 
     assert not put(0.0)  # how long it takes is not known yet
     assert put(0.0)
-    assert put(0.01)  # the one surprise
-    assert not put(0.01)
+    assert put(0.0004)
+    assert put(0.0006)  # the one surprise
+    assert not put(0.0006)
+    assert not put(0.0)
+    assert put(0.0)
     preparer.close()
 
 
-def test_what_has_no_room_is_refused() -> None:
+def test_what_has_no_room_is_refused(until: Until) -> None:
     blocked = threading.Event()
 
     def work(whose: Robot, message: Any) -> None:
-        blocked.wait(5)
+        blocked.wait(60)
 
     preparer = Preparer(work, Limits(message_bytes=10))
     one = robot()
     assert preparer.put(one, "at work", 8)
-    while one.inbox:
-        time.sleep(0.001)
+    until(lambda: not one.inbox)
     assert preparer.put(one, "waits", 8)
     assert not preparer.put(one, "too much", 8)
     blocked.set()

@@ -35,7 +35,7 @@ class Peer:
         self.service.receive(wire.encode(message), memoryview(body), self.send)
 
     def hear(self) -> wire.Reply:
-        return self.replies.get(timeout=5)
+        return self.replies.get(timeout=60)
 
     def fault(self) -> wire.Fault:
         reply = self.hear()
@@ -111,7 +111,7 @@ def test_an_action_is_computed_while_the_receiver_goes_on(servo: Any, build: Bui
     peer = Peer(build(policy))
     peer.hello()
     peer.observe(2)
-    assert began.wait(5)
+    assert began.wait(60)
     peer.say(wire.Ping(request=3))
     pong = peer.hear()
     assert isinstance(pong, wire.Pong)
@@ -181,7 +181,7 @@ def test_a_robot_that_sends_faster_than_it_can_be_read_is_held_back(
 
     def slow(body: str, frame: Any) -> Any:
         entered.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return prepare(body, frame)
 
     policy.prepare = slow
@@ -189,7 +189,7 @@ def test_a_robot_that_sends_faster_than_it_can_be_read_is_held_back(
     peer = Peer(service)
     peer.hello()
     peer.observe(2, act=False)
-    assert entered.wait(5)
+    assert entered.wait(60)
     peer.observe(3)
     peer.observe(4)
     fault = peer.fault()
@@ -207,7 +207,7 @@ def test_a_full_line_before_the_policy_is_said_so(servo: Any, build: Build) -> N
     peer = Peer(build(policy, limits=Limits(queue=1)))
     peer.hello()
     peer.observe(2)
-    assert began.wait(5)
+    assert began.wait(60)
     peer.observe(3)
     peer.observe(4)
     fault = peer.fault()
@@ -234,7 +234,7 @@ def test_what_a_robot_asked_leaves_with_it(
     busy.hello()
     leaving.hello(client="arm 2")
     busy.observe(2)
-    assert began.wait(5)
+    assert began.wait(60)
     leaving.observe(3)
     prepared(leaving)
     assert service.status().queue == 1

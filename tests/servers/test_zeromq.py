@@ -18,15 +18,9 @@ from octoverse.synthetic import random_frame
 from octoverse.wire import Limits
 
 Serve = Callable[..., Server]
+Until = Callable[[Callable[[], bool]], None]
 FRAME = random_frame(TABLETOP_ARM, np.random.default_rng(0))
 CAR_FRAME = random_frame(ROAD_CAR, np.random.default_rng(0))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 5
-    while not condition() and time.monotonic() < give_up:
-        time.sleep(0.001)
-    assert condition()
 
 
 def test_it_is_found_by_its_name() -> None:
@@ -59,18 +53,20 @@ def test_a_port_in_use_is_said_with_the_cure(servo: Any, serve: Serve) -> None:
         Server(servo(), address=taken).start()
 
 
-def test_stopping_is_quick_and_final(servo: Any) -> None:
+def test_stopping_is_quick_and_final(servo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wait, long in (("_EXPIRE_EVERY_S", 120), ("_LAST_WORDS_MS", 120_000)):
+        monkeypatch.setattr(f"octoverse.servers.zeromq.{wait}", long)
     server = Server(servo(), address="tcp://127.0.0.1:0").start()
     before = threading.active_count()
     began = time.monotonic()
     server.stop()
     server.stop()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 60  # it sits out none of its waits
     assert threading.active_count() < before
     Server(servo(), address=server.address).start().stop()
 
 
-def test_those_who_wait_are_told_that_it_stops(servo: Any, serve: Serve) -> None:
+def test_those_who_wait_are_told_that_it_stops(servo: Any, serve: Serve, until: Until) -> None:
     policy = servo()
     server = serve(policy, max_batch=1)
     policy.hold.clear()
@@ -102,7 +98,7 @@ def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFi
     assert "out of sockets" in caplog.text
 
 
-def test_mixed_bodies_are_computed_together(servo: Any, serve: Serve) -> None:
+def test_mixed_bodies_are_computed_together(servo: Any, serve: Serve, until: Until) -> None:
     policy = servo()
     server = serve(policy)
     policy.hold.clear()
@@ -121,7 +117,7 @@ def test_mixed_bodies_are_computed_together(servo: Any, serve: Serve) -> None:
     assert server.status().mean_batch == 2.0
 
 
-def test_what_is_too_late_is_not_computed(servo: Any, serve: Serve) -> None:
+def test_what_is_too_late_is_not_computed(servo: Any, serve: Serve, until: Until) -> None:
     policy = servo()
     server = serve(policy)
     policy.hold.clear()
@@ -129,9 +125,8 @@ def test_what_is_too_late_is_not_computed(servo: Any, serve: Serve) -> None:
         with ThreadPoolExecutor(2) as pool:
             busy = pool.submit(one.act, FRAME)
             until(lambda: len(policy.batches) == 1)
-            late = pool.submit(two.act, CAR_FRAME, deadline_ms=20.0)
+            late = pool.submit(two.act, CAR_FRAME, deadline_ms=0.001)
             until(lambda: server.status().queue == 1)
-            time.sleep(0.03)
             policy.hold.set()
             assert busy.result().action
             with pytest.raises(RemoteError, match="The deadline passed before its turn") as caught:
@@ -140,7 +135,9 @@ def test_what_is_too_late_is_not_computed(servo: Any, serve: Serve) -> None:
     assert policy.batches == [["tabletop_arm"]]
 
 
-def test_what_waits_is_dropped_when_its_robot_is_reset(servo: Any, serve: Serve) -> None:
+def test_what_waits_is_dropped_when_its_robot_is_reset(
+    servo: Any, serve: Serve, until: Until
+) -> None:
     policy = servo()
     server = serve(policy)
     policy.hold.clear()
@@ -164,7 +161,7 @@ def test_what_waits_is_dropped_when_its_robot_is_reset(servo: Any, serve: Serve)
     assert len(policy.batches) == 1
 
 
-def test_a_full_queue_says_so_with_a_hint(servo: Any, serve: Serve) -> None:
+def test_a_full_queue_says_so_with_a_hint(servo: Any, serve: Serve, until: Until) -> None:
     policy = servo()
     server = serve(policy, limits=Limits(queue=1))
     policy.hold.clear()
@@ -185,7 +182,9 @@ def test_a_full_queue_says_so_with_a_hint(servo: Any, serve: Serve) -> None:
     assert server.status().faults == {"overloaded": 1}
 
 
-def test_too_many_robots_are_refused_until_one_leaves(servo: Any, serve: Serve) -> None:
+def test_too_many_robots_are_refused_until_one_leaves(
+    servo: Any, serve: Serve, until: Until
+) -> None:
     server = serve(servo(), limits=Limits(sessions=1))
     with Client(server.address, TABLETOP_ARM):
         with pytest.raises(RemoteError, match="expected at most 1, all of them in use") as caught:
@@ -196,12 +195,13 @@ def test_too_many_robots_are_refused_until_one_leaves(servo: Any, serve: Serve) 
 
 
 def test_a_silent_robot_is_forgotten_and_starts_anew(
-    servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture
+    servo: Any, serve: Serve, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = serve(servo(), limits=Limits(session_s=0.01))
     with Client(server.address, TABLETOP_ARM) as client:
         old = client.welcome.session
         until(lambda: server.status().robots == ())
+        server._service.robots._limits = Limits()  # however slow, it is not forgotten again
         assert client.act(FRAME).action
         assert client.welcome.session != old
     assert "the server forgot this robot; saying hello again" in caplog.text
@@ -302,20 +302,21 @@ def test_frames_may_be_delivered_without_asking(servo: Any, serve: Serve) -> Non
     assert server.status().faults == {}
 
 
-def test_the_status_tells_who_does_what(servo: Any, serve: Serve) -> None:
+def test_the_status_tells_who_does_what(servo: Any, serve: Serve, until: Until) -> None:
     server = serve(servo(seconds=0.005))
     with Client(server.address, TABLETOP_ARM, name="arm 7") as client:
+        began = time.monotonic()
         for _ in range(10):
             client.act(FRAME)
-        status = server.status()
+        status, whole = server.status(), time.monotonic() - began
         [robot] = status.robots
         assert (robot.body, robot.client, robot.requests) == ("tabletop_arm", "arm 7", 10)
         assert robot.instruction == FRAME["instruction"]
-        assert 5 < robot.latency_ms < 100
-        assert 10 < robot.hz < 200
+        assert 5 <= robot.latency_ms < 1000 * whole
+        assert 1 / whole < robot.hz < 200
         assert (status.answered, status.batches, status.mean_batch) == (10, 10, 1.0)
-        assert 4 < status.inference_ms < 50
-        assert 0.004 < status.load < 0.1
+        assert 5 <= status.inference_ms < 1000 * whole
+        assert 0 < status.load < whole / 10
     until(lambda: server.status().robots == ())
 
 

@@ -152,7 +152,7 @@ def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -48,7 +48,7 @@ def test_its_entry_point_names_a_body_that_holds_together(tmp_path: Path) -> Non
 def test_what_is_written_is_well_formed(check: tuple[str, ...], tmp_path: Path) -> None:
     folder = write_package("my_arm", tmp_path)
     ruff = [sys.executable, "-m", "ruff", *check, "--isolated", "--line-length=100", "--no-cache"]
-    done = subprocess.run([*ruff, folder], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*ruff, folder], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout
 
 

@@ -138,7 +138,7 @@ def test_records_and_images_travel_to_another_process(
         "sys.stdout.buffer.write(images[3])\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "sent")]
-    done = subprocess.run(command, capture_output=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, timeout=300)
     assert (done.stdout, done.stderr) == (images[3], b"")
 
 

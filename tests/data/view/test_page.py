@@ -107,7 +107,7 @@ def test_a_browser_shows_the_step_that_the_address_names(made_data: Any, tmp_pat
     command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command += ["--virtual-time-budget=2000", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
-        [*command, f"file://{tmp_path}/page.html#1"], capture_output=True, text=True, timeout=60
+        [*command, f"file://{tmp_path}/page.html#1"], capture_output=True, text=True, timeout=300
     )
     shown = done.stdout
     assert re.search(r'id="at"><b>0\.\d+ s</b> of 0\.\d+ s · step <b>1</b> of 3<', shown)
