@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
@@ -146,15 +145,14 @@ def test_help_and_listings_load_neither_torch_nor_simulators(arguments: list[str
     code = (
         "import sys; from octoverse.cli.main import run; code = run(sys.argv[1:]);"
         "heavy = {'torch', 'transformers', 'mujoco', 'gymnasium', 'pyarrow'} & set(sys.modules);"
-        "sys.exit(f'loaded {heavy}' if heavy else code)"
+        # They take 0.2 s on a quiet machine since they load few modules, about 300 and 400.
+        "many = len(sys.modules) if len(sys.modules) > 600 else 0;"
+        "sys.exit(f'loaded {heavy or many}' if heavy or many else code)"
     )
-    start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    # 0.2 s on a quiet machine; the bound is for one that runs other tests beside.
-    assert time.perf_counter() - start < 5
 
 
 def test_the_exit_code_reaches_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:

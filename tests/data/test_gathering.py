@@ -1,7 +1,6 @@
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,17 @@ from octoverse.data import gathering
 from octoverse.data.gathering import gather
 from octoverse.errors import BadData
 
-SLOW = """
-import sys, time
+GATHER = """
+import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from made_data import MadeDrives
+import made_data
 from octoverse.data import gathering
 
-class Slow(MadeDrives):
-    def episode(self, index):
-        time.sleep(0.004)
-        return super().episode(index)
-
 gathering.SAVE_SECONDS = 0.0
-gathering.gather(Slow(sizes=(5,) * 200), Path(sys.argv[2]))
+moments = made_data.killed_at(int(sys.argv[3]))
+gathering.gather(made_data.MadeDrives(sizes=(5,) * 200), Path(sys.argv[2]))
+print(moments())
 """
 
 
@@ -68,20 +64,18 @@ def test_gathering_that_was_stopped_goes_on_where_it_was(
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(made_data: Any, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SLOW, str(Path(__file__).parent)]
-    gather(made_data.MadeDrives(sizes=(5,) * 200), tmp_path / "whole")
-    rng, kills = np.random.default_rng(0), 0
-    for _ in range(3):
-        running = subprocess.Popen([*command, str(tmp_path / "killed")])
-        begun = time.monotonic()
-        while running.poll() is None and not list(tmp_path.glob("killed/*.begun.npz")):
-            assert time.monotonic() - begun < 30
-            time.sleep(0.01)
-        time.sleep(float(rng.uniform(0, 0.2)))
-        running.send_signal(signal.SIGKILL)
-        kills += running.wait() == -signal.SIGKILL
-    assert kills
-    subprocess.run([*command, str(tmp_path / "killed")], check=True)
+    def run(folder: str, moment: int = 0) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, "-c", GATHER, str(Path(__file__).parent)]
+        return subprocess.run(
+            [*command, str(tmp_path / folder), str(moment)], stdout=subprocess.PIPE
+        )
+
+    moments, begun = int(run("whole").stdout), list[Path]()
+    for moment in np.random.default_rng(0).integers(moments // 6, moments // 3, 3):
+        assert run("killed", int(moment)).returncode == -signal.SIGKILL
+        begun += tmp_path.glob("killed/*.begun.npz")
+    assert begun
+    assert run("killed").returncode == 0
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
     killed = {path.name: path.read_bytes() for path in (tmp_path / "killed").iterdir()}
     assert {name: killed[name] for name in whole} == whole

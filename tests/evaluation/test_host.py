@@ -11,7 +11,10 @@ from octoverse.servers.client import Client
 from octoverse.synthetic import random_frame
 
 
-def test_a_server_in_a_process_of_its_own_serves_until_it_dies(checkpoint: Path) -> None:
+def test_a_server_in_a_process_of_its_own_serves_until_it_dies(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("octoverse.evaluation.host._GOODBYE_S", 60.0)
     with ServerProcess(checkpoint) as server:
         assert server.model.startswith("untrained-") and server.folder == checkpoint
         assert server.bodies["tabletop_arm"].fingerprint == TABLETOP_ARM.fingerprint

@@ -1,10 +1,12 @@
 """Tests for octoverse/simulation/render.py."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -96,6 +98,32 @@ def test_pictures_for_people_have_shadows(model: mujoco.MjModel, data: mujoco.Mj
 
 
 @pytest.mark.sim
+def test_a_frame_for_robots_is_drawn_once_without_what_is_slow_in_software(
+    model: mujoco.MjModel, data: mujoco.MjData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer, draw, read = render.renderer_for(model), mujoco.mjr_render, mujoco.mjr_readPixels
+    done: list[str] = []
+
+    def drawn(area: mujoco.MjrRect, scene: mujoco.MjvScene, context: mujoco.MjrContext) -> None:
+        on = [flag.name for flag in render._OFF_FOR_ROBOTS if scene.flags[flag]]
+        done.append(f"{area.width} x {area.height} {on} {context.offSamples}")
+        draw(area, scene, context)
+
+    def pixels(*given: Any) -> None:
+        done.append("read")
+        read(*given)
+
+    monkeypatch.setattr(mujoco, "mjr_render", drawn)
+    monkeypatch.setattr(mujoco, "mjr_readPixels", pixels)
+    for _ in range(2):
+        renderer.render(data, "front", 96, 128)
+    assert done == ["128 x 96 [] 0", "read"] * 2
+    assert len(render._OFF_FOR_ROBOTS) == 4
+    assert os.environ["LP_NUM_THREADS"] == "0"
+
+
+@pytest.mark.sim
+@pytest.mark.slow  # a figure of a machine that does nothing else
 def test_a_core_renders_150_frames_a_second(model: mujoco.MjModel, data: mujoco.MjData) -> None:
     renderer = render.renderer_for(model)
     renderer.render(data, "front", 128, 128)

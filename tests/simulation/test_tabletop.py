@@ -2,10 +2,12 @@
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -235,6 +237,30 @@ def test_frames_move_and_pictures_for_people_leave_them_alone() -> None:
 
 
 @pytest.mark.sim
+def test_a_step_moves_once_and_draws_each_camera_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, done = _world(LIFT, 0, cameras=True), Counter[str]()
+    act = world.expert()
+
+    def counted(name: str) -> Callable[..., None]:
+        real = getattr(mujoco, name)
+
+        def call(*given: Any, **named: Any) -> None:
+            done[name] += named.get("nstep", 1)
+            real(*given, **named)
+
+        return call
+
+    for name in ("mj_step", "mj_forward", "mjr_render", "mjr_readPixels", "mjr_resizeOffscreen"):
+        monkeypatch.setattr(mujoco, name, counted(name))
+    for _ in range(12):
+        world.step(act())
+    assert done["mj_step"] == pytest.approx(12 * 0.1 / world._model.opt.timestep)
+    assert done["mjr_render"] == done["mjr_readPixels"] == 12 * len(world.embodiment.cameras)
+    assert not done["mj_forward"] and not done["mjr_resizeOffscreen"]
+
+
+@pytest.mark.sim
+@pytest.mark.slow  # a figure of a machine that does nothing else
 def test_a_core_makes_260_demonstration_steps_a_second() -> None:
     env = LIFT.make()
     for seed in range(10):

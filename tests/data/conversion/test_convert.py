@@ -2,7 +2,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -58,24 +57,28 @@ for place in count():
 print(place, "kills")
 """
 ANY_MOMENT = """
-import sys, time
+import os, sys
 sys.path.insert(0, sys.argv[1])
+from functools import cache
 from pathlib import Path
-from made_data import MadeDrives
+import made_data
 from octoverse.data.conversion.convert import convert
 from octoverse.data.lerobot import writer
 from octoverse.data.lerobot.format import VideoFormat
 
-class Slow(MadeDrives):
-    def episode(self, index):
-        time.sleep(0.01)
-        return super().episode(index)
+real, counting = os.replace, cache(made_data.killed_at)
+
+def replace(*paths):
+    real(*paths)
+    counting(int(sys.argv[5]))
 
 if __name__ == "__main__":
+    os.replace = replace
     writer.FLUSH_BYTES = 20_000
     video = VideoFormat() if sys.argv[3] == "video" else None
-    processes = int(sys.argv[4])
-    convert(Slow(sizes=(5, 4, 6) * 20), Path(sys.argv[2]), video=video, processes=processes)
+    source = made_data.MadeDrives(sizes=(5, 4, 6) * 10)
+    convert(source, Path(sys.argv[2]), video=video, processes=int(sys.argv[4]))
+    print(counting(int(sys.argv[5]))())
 """
 
 
@@ -169,21 +172,21 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(
     tmp_path: Path, form: str, kills: int
 ) -> None:
     (tmp_path / "run.py").write_text(ANY_MOMENT)
-    command = [sys.executable, str(tmp_path / "run.py"), str(Path(__file__).parents[1])]
-    subprocess.run([*command, str(tmp_path / "whole"), form, "1"], check=True)
-    rng, dead = np.random.default_rng(0), 0
+
+    def run(folder: str, processes: int, moment: int = 0) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, str(tmp_path / "run.py"), str(Path(__file__).parents[1])]
+        told = [str(tmp_path / folder), form, str(processes), str(moment)]
+        return subprocess.run([*command, *told], stdout=subprocess.PIPE)
+
+    moments, rng = int(run("whole", 2).stdout), np.random.default_rng(0)
+    written = []
     for number in range(kills):
-        running = subprocess.Popen([*command, str(tmp_path / "killed"), form, str(1 + number % 2)])
-        began = time.monotonic()
-        before = len(list(tmp_path.glob("killed/data/*/*")))
-        while running.poll() is None and len(list(tmp_path.glob("killed/data/*/*"))) == before:
-            assert time.monotonic() - began < 60
-            time.sleep(0.01)
-        time.sleep(float(rng.uniform(0, 0.1)))
-        running.send_signal(signal.SIGKILL)
-        dead += running.wait() == -signal.SIGKILL
-    assert dead
-    subprocess.run([*command, str(tmp_path / "killed"), form, "2"], check=True)
+        killed = run("killed", 1 + number % 2, int(rng.integers(1, moments // 3))).returncode
+        assert killed == -signal.SIGKILL or (number and killed == 0)
+        if killed:
+            written.append(len(list(tmp_path.glob("killed/data/*/*"))))
+    assert any(written)
+    assert run("killed", 2).returncode == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
