@@ -1,10 +1,11 @@
-"""Read an action chunk off the trunk in one go, judged by the mean absolute error.
+"""Read an action chunk off the trunk in one go, judged by the mean absolute or squared error.
 
-Source: Kim, Finn, Liang, "OpenVLA-OFT", 2025, section IV (parallel decoding with L1 regression).
+Source: Kim, Finn, Liang, "OpenVLA-OFT", 2025, section IV (parallel decoding with L1 regression);
+octo-models/octo, octo/model/components/action_heads.py (both losses, answers bounded by tanh).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +32,18 @@ class RegressionConfig:
     """Readout tokens whose outputs are read together."""
     hidden: int = 256
     """Width of the layer between."""
+    error: Literal["l1", "mse"] = "l1"
+    """What is minimised: the absolute error, whose best answer is the median of what is done, or
+    the squared error, whose best answer is the mean."""
+    bound: float | None = None
+    """Answers stay within this many units of the code, by tanh; Octo's is 5. None: free."""
 
     causal: ClassVar[bool] = False
     reads: ClassVar[Reads] = "own"
+
+    def __post_init__(self) -> None:
+        if self.bound is not None and not self.bound > 0:
+            raise ValueError(f"bound must be above 0, or None for free answers, got {self.bound}.")
 
     def build(self, trunk: TrunkShape, horizon: int, size: int) -> "Regression":
         """Make the readout."""
@@ -45,7 +55,7 @@ class Regression(nn.Module):
 
     def __init__(self, config: RegressionConfig, width: int, horizon: int, size: int) -> None:
         super().__init__()
-        self.shape = (horizon, size)
+        self.config, self.shape = config, (horizon, size)
         self.query = nn.Parameter(torch.randn(1, 1, config.token_count, width) * 0.02)
         self.project = nn.Sequential(
             nn.Linear(config.token_count * width, config.hidden),
@@ -59,8 +69,9 @@ class Regression(nn.Module):
         return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
 
     def loss(self, context: Context, target: Tensor, valid: Tensor) -> Loss:
-        """Mean absolute error over valid numbers."""
-        return masked_mean((self._predict(context) - target).abs(), valid)
+        """Mean error over valid numbers."""
+        off = torch.where(valid, self._predict(context) - target, 0)
+        return masked_mean(off.abs() if self.config.error == "l1" else off.square(), valid)
 
     def sample(
         self,
@@ -78,4 +89,6 @@ class Regression(nn.Module):
         return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
 
     def _predict(self, context: Context) -> Tensor:
-        return self.project(context.own[:, -1].flatten(1)).float().unflatten(-1, self.shape)
+        found = self.project(context.own[:, -1].flatten(1)).float().unflatten(-1, self.shape)
+        bound = self.config.bound
+        return found if bound is None else bound * torch.tanh(found / bound)

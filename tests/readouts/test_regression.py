@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from typing import Literal
 
+import pytest
 import torch
 
 from octoverse.readout import Context, TrunkShape
@@ -60,3 +62,61 @@ def test_its_queries_are_the_same_for_every_sample_and_target() -> None:
     assert tokens.values.shape == (3, 1, 2, 16)
     assert tokens.valid.all()
     assert torch.equal(tokens.values, readout.tokens(3, torch.randn(3, 4, 3)).values)
+
+
+def test_the_squared_error_is_minimised_where_asked(context: Callable[..., Context]) -> None:
+    readout, seen = RegressionConfig(hidden=8, error="mse").build(TRUNK, 2, 3), context([1, 2])
+    answer = readout.sample(seen, noise=NONE).actions[:, 0].detach()
+    off = torch.arange(12.0).reshape(2, 2, 3)
+    loss = readout.loss(seen, answer + off, torch.ones_like(off) > 0)
+    assert torch.isclose(loss.total, off.square().mean())
+
+
+@pytest.mark.parametrize("error", ["l1", "mse"])
+def test_what_does_not_count_pulls_at_nothing(
+    context: Callable[..., Context], error: Literal["l1", "mse"]
+) -> None:
+    torch.manual_seed(0)
+    readout, seen = RegressionConfig(hidden=8, error=error).build(TRUNK, 2, 3), context([1, 2])
+    target, valid = torch.randn(2, 2, 3), torch.rand(2, 2, 3) < 0.5
+    found = []
+    for other in (0.0, torch.nan, torch.inf):
+        loss = readout.loss(seen, torch.where(valid, target, other), valid).total
+        found.append((loss, *torch.autograd.grad(loss, list(readout.project.parameters()))))
+    assert all(torch.equal(a, b) for one in found[1:] for a, b in zip(found[0], one, strict=True))
+
+
+def test_answers_are_octo_s_tanh_within_the_bound(context: Callable[..., Context]) -> None:
+    seen, answers = context([1, 2]), {}
+    for bound in (None, 2.0):
+        torch.manual_seed(0)
+        readout = RegressionConfig(hidden=8, bound=bound).build(TRUNK, 2, 3)
+        readout.project.get_parameter("2.weight").data.mul_(30)
+        answers[bound] = readout.sample(seen, noise=NONE).actions
+    assert answers[None].abs().max() > 4
+    assert torch.allclose(answers[2.0], torch.tanh(answers[None] / 2) * 2)
+    assert answers[2.0].abs().max() <= 2
+
+
+def test_numbers_that_do_not_exist_come_out_as_zero(context: Callable[..., Context]) -> None:
+    readout, seen = RegressionConfig(hidden=8).build(TRUNK, 2, 3), context([1, 2])
+    valid = torch.tensor([True, True, False]).expand(2, 2, 3)
+    plain = readout.sample(seen, noise=NONE).actions
+    found = readout.sample(seen, noise=NONE, valid=valid).actions
+    assert torch.equal(found[..., :2], plain[..., :2]) and not found[..., 2].any()
+
+
+def test_shipped_weights_find_their_names() -> None:
+    readout = RegressionConfig().build(TRUNK, 8, 7)
+    assert {name: tuple(value.shape) for name, value in readout.state_dict().items()} == {
+        "query": (1, 1, 1, 16),
+        "project.0.weight": (256, 16),
+        "project.0.bias": (256,),
+        "project.2.weight": (56, 256),
+        "project.2.bias": (56,),
+    }
+
+
+def test_a_bound_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"bound must be above 0, or None .* got 0\.0"):
+        RegressionConfig(bound=0.0)
