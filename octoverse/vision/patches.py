@@ -23,6 +23,14 @@ def check_patches(height: int, width: int, patch: int) -> None:
         )
 
 
+def cut(images: UInt8[Tensor, "b t h w 3"], patch: int) -> Float[Tensor, "m n e"]:
+    """The pixels of every patch from -1 to 1, row by row of patches, m = b x t."""
+    b, t, height, width, _ = images.shape
+    squares = images.reshape(b * t, height // patch, patch, width // patch, patch, 3)
+    pixels = squares.transpose(2, 3).reshape(b * t, -1, patch * patch * 3)
+    return (pixels * (1 / 127.5)).sub_(1)
+
+
 class LinearPatches(nn.Module):
     """One linear map from the pixels of a patch to its vector; patches row by row."""
 
@@ -33,11 +41,7 @@ class LinearPatches(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "b t h w 3"]) -> Float[Tensor, "m n d"]:
         """Read all images, m = b x t."""
-        b, t, height, width, _ = images.shape
-        side = self.patch
-        cut = images.reshape(b * t, height // side, side, width // side, side, 3)
-        pixels = cut.transpose(2, 3).reshape(b * t, -1, side * side * 3)
-        vectors: Tensor = self.write((pixels * (1 / 127.5)).sub_(1))
+        vectors: Tensor = self.write(cut(images, self.patch))
         return vectors
 
 

