@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from octoverse.calibration import NUMBERS
 from octoverse.data.windows import StackedWindows
 from octoverse.embodiment import (
     Camera,
@@ -42,8 +43,19 @@ class Batch:
         return len(self.seeds)
 
 
-def batch_of(body: Embodiment, observations: Sequence[Observation], device: torch.device) -> Batch:
+def batch_of(
+    body: Embodiment,
+    observations: Sequence[Observation],
+    device: torch.device,
+    calibrations: Sequence[str] = (),
+) -> Batch:
     """Stack windows of one body; a stream that all lack is left out.
+
+    Args:
+        body: Their body.
+        observations: The windows.
+        device: Where the tensors go.
+        calibrations: Which streams `<camera>.calibration` are wanted; invalid where not known.
 
     Raises:
         SpecMismatch: if a stream is missing from some, or is not of the body's shape and type.
@@ -62,9 +74,20 @@ def batch_of(body: Embodiment, observations: Sequence[Observation], device: torc
         _check(body, name, values, [one.valid[name] for one in observations])
         valid = np.stack([one.valid[name] for one in observations])
         streams[name] = stream_batch(body, name, values, valid, device)
+    for name in calibrations:
+        values, real = zip(*(_calibration(one, name) for one in observations), strict=True)
+        streams[name] = stream_batch(body, name, list(values), np.stack(real), device)
     # Seed and step become one number; splitting them again is never needed.
     seeds = [(one.seed * 1_000_003 + one.step) % 2**63 for one in observations]
     return Batch(streams, {}, {}, torch.tensor(seeds, dtype=torch.int64, device=device))
+
+
+def _calibration(observation: Observation, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A camera's calibration in one window, (t, 16), and the steps that it is known for."""
+    if name in observation.streams:
+        return observation.streams[name], observation.valid[name]
+    steps = len(next(iter(observation.valid.values())))
+    return np.zeros((steps, NUMBERS), np.float32), np.zeros(steps, bool)
 
 
 def stream_batch(
@@ -76,7 +99,7 @@ def stream_batch(
     the same, since 0 x NaN is NaN.
     """
     real = torch.from_numpy(np.ascontiguousarray(valid)).to(device)
-    if isinstance(body.observation[name], Instruction):
+    if isinstance(body.observation.get(name), Instruction):
         words = tuple(text if ok else "" for text, ok in zip(values, valid[:, 0], strict=True))
         return StreamBatch(words, real)
     if not isinstance(values, np.ndarray):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from octoverse.calibration import camera_of
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
 from octoverse.embodiment import Embodiment, PathGroup
 from octoverse.errors import BadConfig, UnknownName
@@ -27,7 +28,7 @@ def check_streams(body: Embodiment, config: PolicyConfig) -> None:
 
     Raises:
         BadConfig: if a tokenizer's inputs are not just those that the body gives it.
-        UnknownName: if the body has no such stream.
+        UnknownName: if the body has no such stream, or no camera of which it is the calibration.
     """
     for use in config.bodies[body.name].tokenizers:
         inputs = set(config.tokenizers[use.key].inputs)
@@ -37,7 +38,7 @@ def check_streams(body: Embodiment, config: PolicyConfig) -> None:
                 f"got {', '.join(sorted(use.streams)) or 'nothing'}. Name a stream for each."
             )
         for stream in use.streams.values():
-            if stream not in body.observation:
+            if stream not in body.observation and camera_of(body, stream) is None:
                 raise UnknownName(f"stream of '{body.name}'", stream, body.observation)
 
 

@@ -126,7 +126,8 @@ class Policy(nn.Module):
         for name in dict.fromkeys(observation.embodiment for observation in observations):
             places = [i for i, one in enumerate(observations) if one.embodiment == name]
             chosen = [observations[i] for i in places]
-            action = self._act(name, batch_of(self._body(name), chosen, self.device))
+            body, calibrations = self._body(name), self.calibrations(name)
+            action = self._act(name, batch_of(body, chosen, self.device, calibrations))
             for row, (place, one) in enumerate(zip(places, chosen, strict=True)):
                 found[place] = ActionChunk(
                     embodiment=name,
@@ -323,6 +324,12 @@ class Policy(nn.Module):
             }
             for name, body in self.bodies.items()
         }
+
+    def calibrations(self, name: str) -> list[str]:
+        """The streams `<camera>.calibration` that a body's tokenizers read."""
+        uses, streams = self.config.bodies[name].tokenizers, self._body(name).observation
+        read = [stream for use in uses for stream in use.streams.values()]
+        return [stream for stream in dict.fromkeys(read) if stream not in streams]
 
     def reference_streams(self, name: str) -> list[str]:
         """The numeric streams of a body, which codecs may refer to."""

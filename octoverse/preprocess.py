@@ -174,6 +174,21 @@ class Preprocess:
         return self.finished(role, self.decoded(role, raw))
 
 
+def size_of(raw: bytes | np.ndarray) -> tuple[int, int]:
+    """(height, width) of an image, which is not decoded for it.
+
+    Raises:
+        BadData: if it is no readable image.
+    """
+    if isinstance(raw, np.ndarray):
+        return raw.shape[0], raw.shape[1]
+    try:
+        with Image.open(io.BytesIO(raw)) as image:
+            return image.height, image.width
+    except (ValueError, OSError, SyntaxError) as error:
+        raise _unreadable(raw, error) from error
+
+
 def decode(raw: bytes) -> np.ndarray:
     """Decode a JPEG, PNG or other image file.
 
@@ -189,9 +204,13 @@ def decode(raw: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(raw)) as image:
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except (ValueError, OSError, SyntaxError) as error:
-        unknown = isinstance(error, UnidentifiedImageError)  # its words hold an address
-        why = "no known format" if unknown else error
-        raise BadData(
-            f"Expected an encoded image (JPEG, PNG), got {len(raw)} bytes that start with "
-            f"{bytes(raw[:8])!r}: {why}. The file is probably truncated; fetch it again."
-        ) from error
+        raise _unreadable(raw, error) from error
+
+
+def _unreadable(raw: bytes, error: Exception) -> BadData:
+    unknown = isinstance(error, UnidentifiedImageError)  # its words hold an address
+    why = "no known format" if unknown else error
+    return BadData(
+        f"Expected an encoded image (JPEG, PNG), got {len(raw)} bytes that start with "
+        f"{bytes(raw[:8])!r}: {why}. The file is probably truncated; fetch it again."
+    )

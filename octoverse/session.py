@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from octoverse import calibration as looks
 from octoverse.checking import FrameCheck, dtype_of
 from octoverse.embodiment import Embodiment, Instruction, Stream, stream_shape
 from octoverse.episode import Calibration, Frame, Observation
@@ -36,7 +37,8 @@ class Session:
         streams: What a window holds, as it is after `prepare`; by default what the body sees.
             A stream that the body does not send is invalid throughout.
         memory_bytes: Memory that has grown beyond this is dropped.
-        calibration: Of the robot's cameras, by name; stands in memory["calibration"].
+        calibration: Of the robot's cameras, by name; stands in memory["calibration"], and is in
+            every window as `<camera>.calibration`.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Session:
         self.body, self.frames, self.memory_bytes = body, frames, memory_bytes
         self.spacing = 1 / body.control_hz if spacing is None else spacing
         self.streams = body.observation if streams is None else streams
-        self.calibration = dict(calibration or {})
+        self.calibration: dict[str, Calibration] = {}
         self.memory_dropped = 0
         """How often memory outgrew its bound."""
         self._check, self._prepare = FrameCheck(body), prepare
@@ -66,7 +68,23 @@ class Session:
             name: None if isinstance(s, Instruction) else (dtype_of(s), stream_shape(s))
             for name, s in self.streams.items()
         }
+        self.calibrate(calibration or {})
         self.reset()
+
+    def calibrate(self, calibration: Mapping[str, Calibration]) -> None:
+        """Take what is known of cameras, anew or for the first time; the others stay.
+
+        Raises:
+            UnknownName: if the body has no camera of such a name.
+            SpecMismatch: if a number is not finite or a focal length not above zero.
+        """
+        known = looks.known(self.body, {**self.calibration, **calibration})
+        self.calibration.update(calibration)
+        self._looks = {
+            camera: np.broadcast_to(numbers, (self.frames, looks.NUMBERS))
+            for camera, numbers in known.items()
+            if camera in self._kinds
+        }
 
     def reset(self) -> None:
         """Begin a new episode: forget the window and the memory."""
@@ -126,6 +144,9 @@ class Session:
                 valid[name] = np.full(self.frames, name in newest)
             else:
                 streams[name], valid[name] = _stacked([p.get(name) for p in places], *kind)
+        for camera, numbers in self._looks.items():
+            name = looks.stream_of(camera)
+            streams[name], valid[name] = numbers, valid[camera]
         return Observation(
             embodiment=self.body.name,
             streams=streams,

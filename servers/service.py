@@ -178,7 +178,7 @@ class Service:
         message, send = item.message, item.send
         try:
             if isinstance(message, wire.Reset):
-                robot.session.calibration.update(message.calibration)
+                robot.session.calibrate(message.calibration)
                 robot.session.reset()
                 for request in self._batcher.drop(robot):
                     self._faults.send(request.send, "stale", "The robot was reset.", request.number)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from octoverse.augmentation import Jitter
+from octoverse.calibration import jittered
 from octoverse.data.opened import OpenedEpisode
 from octoverse.data.pictures import picture_of
 from octoverse.data.variation import PLAIN, Variation, Varied
@@ -40,7 +41,7 @@ class Cutter:
             for name, camera in body.cameras.items()
             if augment and preprocess.augmentation(camera.role).active
         }
-        self._wanted = spec.wanted(body)
+        self._wanted, self._looks = spec.wanted(body), spec.calibrations(body)
         self._words = [name for name, s in self._wanted.items() if isinstance(s, Instruction)]
         self._goals = {name: s for name, s in self._wanted.items() if isinstance(s, GoalImage)}
         self._rows = {name: spec.rows(body, name) for name in body.action}
@@ -102,6 +103,9 @@ class Cutter:
                 values[:] = 0
                 if real.any():
                     values[real] = opened.numbers[name][places[real]]
+        for name, camera in self._looks.items():
+            self._calibration(into, row, opened, name, camera, places, jitters.get(camera))
+            into.hidden[name][row] = camera in varied.hidden
         self._actions(into, row, opened, step, goal)
 
     def _places(self, times: np.ndarray, step: int) -> np.ndarray:
@@ -166,6 +170,27 @@ class Cutter:
         into.streams[name][row] = self.preprocess.finished(
             role, picture(stream.camera, goal), jitter
         )
+
+    def _calibration(
+        self,
+        into: StackedWindows,
+        row: int,
+        opened: OpenedEpisode,
+        name: str,
+        camera: str,
+        places: np.ndarray,
+        jitter: Jitter | None,
+    ) -> None:
+        """Write where a camera looks into the steps that it sees, changed as its images are."""
+        values, valid = into.streams[name][row], into.valid[name][row]
+        numbers = opened.calibration(camera)
+        values[:], valid[:] = 0, False
+        if numbers is not None:
+            if jitter is not None:
+                size = self.preprocess.size(self.body.cameras[camera])
+                numbers = jittered(numbers, jitter, *size)
+            valid[:] = (places >= 0) & opened.valid[camera][places]
+            values[valid] = numbers
 
     def _actions(
         self,

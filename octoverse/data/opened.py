@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from octoverse.calibration import numbers_of
 from octoverse.data.windows import dtype_of
 from octoverse.embodiment import (
     Camera,
@@ -14,7 +15,8 @@ from octoverse.embodiment import (
     stream_shape,
 )
 from octoverse.episode import Episode
-from octoverse.errors import BadData
+from octoverse.errors import BadData, SpecMismatch
+from octoverse.preprocess import size_of
 
 
 class OpenedEpisode:
@@ -33,6 +35,7 @@ class OpenedEpisode:
         self.action: dict[str, np.ndarray] = {}
         self.action_valid: dict[str, np.ndarray] = {}
         self._where = f"'{episode.source}', episode {episode.key}"
+        self._calibration: dict[str, np.ndarray | None] = {}
         self._check_times()
         for name, stream in body.observation.items():
             if name not in episode.observation:
@@ -74,6 +77,26 @@ class OpenedEpisode:
                     if one is not None
                 )
         return held + self.times.nbytes
+
+    def calibration(self, camera: str) -> np.ndarray | None:
+        """The numbers of a camera's calibration, float32 (16,); None where they are not known.
+
+        Raises:
+            BadData: if they are damaged, or the first image is.
+        """
+        if camera not in self._calibration:
+            self._calibration[camera] = self._calibrated(camera)
+        return self._calibration[camera]
+
+    def _calibrated(self, camera: str) -> np.ndarray | None:
+        seen = np.flatnonzero(self.valid[camera]) if camera in self.valid else np.zeros(0)
+        if camera not in self.episode.calibration or not len(seen):
+            return None
+        try:
+            size = size_of(self.episode.observation[camera][int(seen[0])])
+            return numbers_of(camera, self.episode.calibration[camera], *size)
+        except (BadData, SpecMismatch) as error:
+            raise BadData(f"{self._where}, '{camera}': {error}") from error
 
     def _check_times(self) -> None:
         if not len(self.times):

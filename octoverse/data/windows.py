@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from octoverse import calibration
 from octoverse.embodiment import (
     Camera,
     Command,
@@ -34,7 +35,8 @@ class WindowSpec:
     horizons: Mapping[str, int] = field(default_factory=dict)
     """Action groups that differ from `horizon`."""
     streams: tuple[str, ...] | None = None
-    """The streams wanted; None for all that the body sees."""
+    """The streams wanted; None for all that the body sees. `<camera>.calibration` is one, too, but
+    comes only where it is named."""
 
     def __post_init__(self) -> None:
         if min(self.frames, self.horizon, *self.horizons.values()) < 1:
@@ -48,12 +50,17 @@ class WindowSpec:
         return spec.steps if isinstance(spec, PathGroup) else self.horizons.get(group, self.horizon)
 
     def wanted(self, body: Embodiment) -> dict[str, Stream]:
-        """The streams that a sample of this body holds."""
+        """The body's streams that a sample holds."""
         names = body.observation if self.streams is None else self.streams
         for name in names:
-            if name not in body.observation:
+            if name not in body.observation and calibration.camera_of(body, name) is None:
                 raise UnknownName(f"stream of '{body.name}'", name, body.observation)
-        return {name: body.observation[name] for name in names}
+        return {name: body.observation[name] for name in names if name in body.observation}
+
+    def calibrations(self, body: Embodiment) -> dict[str, str]:
+        """The calibrations that a sample holds: stream to its camera."""
+        cameras = {name: calibration.camera_of(body, name) for name in self.streams or ()}
+        return {name: camera for name, camera in cameras.items() if camera is not None}
 
 
 def shape_of(body: Embodiment, stream: Stream, preprocess: Preprocess) -> tuple[int, ...]:
@@ -125,18 +132,21 @@ class StackedWindows:
             else:
                 shape = (count, spec.frames, *shape_of(body, stream, preprocess))
                 streams[name] = np.zeros(shape, dtype_of(stream))
+        looks = spec.calibrations(body)
+        for name in looks:
+            streams[name] = np.zeros((count, spec.frames, calibration.NUMBERS), np.float32)
         rows = {name: spec.rows(body, name) for name in body.action}
         return cls(
             embodiment=body.name,
             streams=streams,
-            valid={name: np.zeros((count, spec.frames), bool) for name in wanted},
+            valid={name: np.zeros((count, spec.frames), bool) for name in (*wanted, *looks)},
             action={
                 name: np.zeros((count, rows[name], group.size), np.float32)
                 for name, group in body.action.items()
             },
             action_valid={name: np.zeros((count, rows[name]), bool) for name in body.action},
             seeds=np.zeros(count, np.int64),
-            hidden={name: np.zeros(count, bool) for name in wanted},
+            hidden={name: np.zeros(count, bool) for name in (*wanted, *looks)},
             source=np.zeros(count, np.int64),
         )
 

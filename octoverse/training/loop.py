@@ -105,11 +105,12 @@ def window_spec(policy: Policy, name: str) -> WindowSpec:
     used = {
         stream for use in policy.config.bodies[name].tokenizers for stream in use.streams.values()
     } | set(policy.reference_streams(name))
+    seen = tuple(stream for stream in policy.bodies[name].observation if stream in used)
     return WindowSpec(
         frames=policy.frames,
         spacing=1 if spacing is None else spacing * policy.bodies[name].control_hz,
         horizon=policy.config.bodies[name].horizon,
-        streams=tuple(stream for stream in policy.bodies[name].observation if stream in used),
+        streams=(*seen, *policy.calibrations(name)),
     )
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -263,6 +264,19 @@ def test_a_reset_takes_the_new_calibration_and_forgets_the_window(servo: Any, bu
     assert isinstance(peer.hear(), wire.Act)
     [robot] = service.robots
     assert robot.session.memory["calibration"] == {"table": LENS}
+
+
+def test_a_calibration_that_cannot_be_is_a_fault_and_is_not_taken(servo: Any, build: Build) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    peer.hello()
+    flat = msgspec.structs.replace(LENS, intrinsics=(0.0,) * 9)
+    peer.say(wire.Reset(session=peer.session, request=4, calibration={"table": flat}))
+    fault = peer.hear()
+    assert isinstance(fault, wire.Fault) and fault.request == 4
+    assert "calibration of 'table': expected finite numbers and focal lengths" in fault.message
+    [robot] = service.robots
+    assert robot.session.calibration == {}
 
 
 def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build) -> None:
