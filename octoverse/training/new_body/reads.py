@@ -1,0 +1,112 @@
+"""Read the streams of a new body as a checkpoint reads the streams most like them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from octoverse.config import PolicyConfig, TokenizerUse
+from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction
+from octoverse.training.new_body.likeness import SAME, UNLIKE, goal_of, moves_alike, streams_like
+from octoverse.training.new_body.taken import Taken, generic_config, own_key
+
+
+class Reads:
+    """One new body beside the bodies of a checkpoint.
+
+    Args:
+        body: The new one.
+        others: The checkpoint's, those most like it first.
+        known: The checkpoint's config.
+        generic: How the body is read where nothing of the checkpoint is like it.
+    """
+
+    def __init__(
+        self,
+        body: Embodiment,
+        others: Mapping[str, Embodiment],
+        known: PolicyConfig,
+        generic: PolicyConfig,
+    ) -> None:
+        self._body, self._others, self._known, self._generic = body, others, known, generic
+
+    def all(self) -> list[Taken[TokenizerUse]]:
+        """How every stream is read, no two in one place of the sequence."""
+        places: set[str] = set()
+        found = []
+        for one in (one for name in self._body.observation for one in self._of(name)):
+            if one.use.place in places:
+                stream = next(iter(one.use.streams.values()))
+                one = replace(one, use=replace(one.use, slot=f"{one.use.key}:{stream}"))
+            places.add(one.use.place)
+            found.append(one)
+        return found
+
+    def _of(self, name: str) -> list[Taken[TokenizerUse]]:
+        """How a stream is read: as the one most like it of a body that moves alike, if any is."""
+        found, best = list[Taken[TokenizerUse]](), UNLIKE
+        for kin in (True, False):
+            for other, spec in self._others.items():
+                for stream, theirs in spec.observation.items():
+                    like = streams_like(self._body.observation[name], theirs)
+                    if like > best and moves_alike(self._body, spec) is kin:
+                        copied = self._copied(name, other, stream)
+                        found, best = (copied, like) if copied else (found, best)
+            if found:
+                return found
+        return self._generic_of(name)
+
+    def _generic_of(self, name: str) -> list[Taken[TokenizerUse]]:
+        return [
+            Taken(
+                use,
+                None,
+                generic_config(use.key, self._generic.tokenizers, self._known.tokenizers),
+            )
+            for use in self._generic.bodies[self._body.name].tokenizers
+            if name in use.streams.values()
+        ]
+
+    def _copied(self, name: str, other: str, stream: str) -> list[Taken[TokenizerUse]]:
+        """Read a stream as a stream of another body is read; empty where that is not possible."""
+        mine, body = self._body.observation[name], self._others[other]
+        theirs, copied = body.observation[stream], list[Taken[TokenizerUse]]()
+        for use in self._known.bodies[other].tokenizers:
+            if main_stream(use, body) != stream:
+                continue
+            streams = {
+                role: self._counterpart(body, one, stream, name)
+                for role, one in use.streams.items()
+            }
+            if not all(streams.values()):
+                return []
+            key, slot = use.key, use.slot
+            if isinstance(mine, Camera) and isinstance(theirs, Camera) and mine.role != theirs.role:
+                renamed = _renamed(key, theirs.role, mine.role)
+                key, slot = own_key(renamed, self._body.name, self._known), ""
+            made = replace(use, key=key, slot=slot, streams=streams)
+            copied.append(Taken(made, use, self._known.tokenizers[use.key]))
+        return copied
+
+    def _counterpart(self, body: Embodiment, stream: str, main: str, name: str) -> str:
+        """The stream of this body that stands for a stream of another; empty where none does."""
+        if stream == main:
+            return name
+        theirs = body.observation[stream]
+        if isinstance(theirs, GoalImage):
+            return goal_of(self._body, name) or ""
+        for mine, spec in self._body.observation.items():
+            if streams_like(spec, theirs) == SAME:
+                return mine
+        return ""
+
+
+def main_stream(use: TokenizerUse, body: Embodiment) -> str:
+    """The stream that a tokenizer is for; words are mostly there to guide how it looks."""
+    streams = list(use.streams.values())
+    seen = [one for one in streams if not isinstance(body.observation[one], Instruction)]
+    return (seen or streams)[0]
+
+
+def _renamed(key: str, old: str, new: str) -> str:
+    """The key of a camera's tokenizer for a camera of another role."""
+    head, _, tail = key.rpartition("/")
+    return f"{head}/{new}" if head and tail == old else f"{key}/{new}"
