@@ -20,9 +20,15 @@ def prepare(policy: Policy, config: TrainingConfig) -> None:
 
     Raises:
         MissingExtra: if low-rank changes are asked for and peft is not installed.
+        BadConfig: if they are asked for and the trunk has no layers.
     """
     if config.tune == "full":
         return
+    if config.tune == "lora" and not lora.layers(policy.trunk):
+        raise BadConfig(
+            "--tune lora changes the linear layers of the trunk, got a trunk of 0 layers. "
+            "Use --tune full or --tune frozen-trunk."
+        )
     for weight in _of_trunk(policy):
         weight.requires_grad_(False)
     if config.tune == "lora":
@@ -38,8 +44,7 @@ def plan(policy: Policy, config: TrainingConfig) -> dict[str, str]:
     if config.tune != "full":
         found["trunk"] = "frozen"
     if config.tune == "lora":
-        numbers = lora.size(policy.trunk, config.lora_rank)
-        found["trunk"] += f", changes of rank {config.lora_rank} trained ({numbers:,})"
+        found["trunk"] = f"frozen + LoRA ({lora.size(policy.trunk, config.lora_rank):,})"
     return found
 
 

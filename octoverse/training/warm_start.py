@@ -24,7 +24,7 @@ class Shared:
     def table(self, plan: Mapping[str, str]) -> Table:
         """For the terminal; `plan` says of each module what is trained of it."""
         title = "Where the weights come from, and what is trained"
-        table = Table("module", "parameters", "weights", "training", title=title)
+        table = Table("module", "parameters", "weights", "training", title=title, box=None)
         rows = [
             *((name, count, "from the checkpoint") for name, count in self.loaded.items()),
             *((name, count, f"begin as {source}") for name, (source, count) in self.begun.items()),

@@ -3,13 +3,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 from octoverse import checkpoint, registry
 from octoverse.cli import train as command
 from octoverse.cli.train import Overrides, train
 from octoverse.errors import BadConfig, UnknownName
-from octoverse.training.config import Recipe
+from octoverse.policy import Policy
+from octoverse.training.config import Recipe, Tune
 
 Offer = Callable[..., None]
 
@@ -87,6 +89,46 @@ def test_one_body_is_trained_on_its_data_with_the_weights_it_shares(
     assert set(loaded.bodies) == {"tabletop_arm"}
     assert loaded.config.trunk == small.config().trunk
     assert "tokenizers keypoints" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tune", ["frozen-trunk", "lora"])
+def test_a_body_that_the_checkpoint_lacks_is_fine_tuned_and_what_is_trained_is_shown(
+    small: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tune: Tune,
+) -> None:
+    body = msgspec.structs.replace(small.BODIES["tabletop_arm"], name="my_arm")
+    load = registry.load
+    monkeypatch.setattr(
+        registry, "load", lambda kind, name: body if name == "my_arm" else load(kind, name)
+    )
+    monkeypatch.setitem(small.BODIES, "my_arm", body)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(command, "open_source", lambda *_: small.Made(embodiment="my_arm"))
+    checkpoint.save(small.policy(), Path("stored"))
+    change = Overrides(steps=2, batch_size=4, tune=tune, lora_rank=2)
+    train(embodiment="my_arm", data=Path("mine"), start_from=Path("stored"), change=change)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "tokenizers keypoints" in shown and "from the checkpoint trained" in shown
+    assert "from the checkpoint frozen" in shown
+    assert ("frozen + LoRA (" in shown) is (tune == "lora")
+    loaded = checkpoint.load(Path("runs/my_arm"))
+    assert loaded.config.readouts.keys() == {"hand"}
+    norm, stored = "trunk.norm.weight", checkpoint.load(Path("stored"))
+    assert loaded.state_dict()[norm].equal(stored.state_dict()[norm])
+
+
+def test_a_trunk_is_kept_only_of_a_checkpoint_that_has_it(small: ModuleType, offer: Offer) -> None:
+    offer(lambda data=None: small.recipe())
+    words = "--tune lora keeps the weights of a checkpoint's trunk, got none. Give one with --from"
+    with pytest.raises(BadConfig, match=words):
+        train(recipe="made", change=Overrides(tune="lora"))
+    wider = small.config(width=64)
+    statistics = {name: small.statistics(body) for name, body in small.BODIES.items()}
+    checkpoint.save(Policy(wider, small.BODIES, statistics), Path("stored"))
+    with pytest.raises(BadConfig, match=r"keeps the trunk as .* are not in the checkpoint: it has"):
+        train(recipe="made", start_from=Path("stored"), change=Overrides(tune="frozen-trunk"))
 
 
 def test_data_may_come_from_the_environment(

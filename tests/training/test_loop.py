@@ -104,6 +104,33 @@ def test_ten_steps_are_some_then_a_stop_then_the_rest(
         assert equal(one, other)
 
 
+@pytest.mark.parametrize("tune", ["frozen-trunk", "lora"])
+def test_ten_steps_of_fine_tuning_are_some_then_a_stop_then_the_rest(
+    small: ModuleType, tmp_path: Path, listen: Callable[..., list[dict[str, float]]], tune: str
+) -> None:
+    recipe = small.recipe(tune=tune, lora_rank=2, learning_rate=1e-2)
+    before = small.policy(seed=8).state_dict()
+
+    def start(policy: Policy) -> None:
+        policy.load_state_dict(before)
+
+    whole = listen()
+    expected = train(recipe, small.BODIES, tmp_path / "whole", start=start, quiet=True)
+    first = listen(6, lambda: signal.raise_signal(signal.SIGTERM))
+    train(recipe, small.BODIES, tmp_path / "parts", start=start, quiet=True)
+    rest = listen()
+    resumed = train(recipe, small.BODIES, tmp_path / "parts", start=start, quiet=True)
+    assert len(first) == 6 and first + rest == whole
+    loaded = checkpoint.load(tmp_path / "parts")
+    assert equal(resumed.state_dict(), expected.state_dict())
+    assert equal(loaded.state_dict(), expected.state_dict())
+    moved = {name for name, value in loaded.state_dict().items() if not value.equal(before[name])}
+    kept = {name for name in before if name.startswith(("trunk.blocks", "trunk.norm"))}
+    linear = {name for name in kept if before[name].ndim == 2}
+    assert moved & kept == (linear if tune == "lora" else set())
+    assert {"readouts.hand.query", "tokenizers.keypoints.find.weight"} <= moved
+
+
 def test_what_is_returned_is_what_was_saved_last_and_acts(
     small: ModuleType, tmp_path: Path
 ) -> None:

@@ -12,8 +12,9 @@ import torch
 from octoverse import checkpoint
 from octoverse.data.mixture import MixtureState
 from octoverse.errors import BadCheckpoint, BadConfig
-from octoverse.training.config import TrainingConfig
+from octoverse.training.config import TrainingConfig, Tune
 from octoverse.training.trainer import Trainer
+from octoverse.training.tuning import prepare
 
 
 class Place:
@@ -109,6 +110,34 @@ def test_old_checkpoints_are_dropped_and_the_newest_resumes_exactly(
         assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+@pytest.mark.parametrize("tune", ["frozen-trunk", "lora"])
+def test_optimiser_and_mean_hold_only_what_is_trained(
+    small: ModuleType, tmp_path: Path, tune: Tune
+) -> None:
+    policy = small.policy()
+    prepare(policy, replace(CONFIG, tune=tune))
+    made = Trainer(policy, replace(CONFIG, tune=tune))
+    trained = {name for name, weight in policy.named_parameters() if weight.requires_grad}
+    held = sum(len(group["params"]) for group in made.optimizer.param_groups)
+    assert set(made.mean) == trained and held == len(trained)
+    assert not any(name.endswith("base_layer.weight") for name in trained)
+    made.save(tmp_path, Place())  # type: ignore[arg-type]
+    assert checkpoint.load(tmp_path).state_dict().keys() == small.policy().state_dict().keys()
+
+
+def test_buffers_are_kept_as_they_are_in_mean_and_checkpoint(
+    small: ModuleType, tmp_path: Path
+) -> None:
+    policy = small.policy()
+    counted = torch.tensor(3)
+    policy.trunk.register_buffer("counted", counted)
+    made = Trainer(policy, CONFIG)
+    counted += 4
+    made.save(tmp_path, Place())  # type: ignore[arg-type]
+    assert checkpoint.read_weights(checkpoint.steps(tmp_path)[0])["trunk.counted"] == 7
+    assert made.mean_policy().trunk.counted == 7
+
+
 def test_a_folder_without_checkpoints_begins_anew(
     trainer: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -141,6 +170,9 @@ def test_what_a_killed_save_left_is_cleared_away(
         ("mean_of", 0.1, "holds a run with mean_of 0.5, got 0.1"),
         ("precision", "bfloat16", "holds a run with precision float32, got bfloat16"),
         ("seed", 4, "holds a run with seed 0, got 4"),
+        ("tune", "frozen-trunk", "holds a run with tune full, got frozen-trunk"),
+        ("lora_rank", 4, "holds a run with lora_rank 8, got 4"),
+        ("lora_alpha", 4, "holds a run with lora_alpha 16, got 4"),
     ],
 )
 def test_a_run_does_not_go_on_with_other_settings(

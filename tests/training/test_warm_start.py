@@ -10,13 +10,11 @@ from rich.console import Console
 from octoverse import checkpoint
 from octoverse.config import PolicyConfig
 from octoverse.embodiments.rc_car import RC_CAR
-from octoverse.embodiments.widowx import WIDOWX
 from octoverse.errors import BadCheckpoint
 from octoverse.policy import Policy
-from octoverse.preprocess import ImageSize, PreprocessConfig
-from octoverse.recipes.generic import policy_config
 from octoverse.training.loop import train
-from octoverse.training.warm_start import extend_config, load_shared
+from octoverse.training.new_body.extend import extend_config
+from octoverse.training.warm_start import load_shared
 
 ARM = "tabletop_arm"
 
@@ -34,9 +32,7 @@ def arm_policy(small: ModuleType, config: PolicyConfig) -> Policy:
 
 
 def test_a_known_body_keeps_its_config_and_all_its_weights(small: ModuleType, stored: Path) -> None:
-    config = extend_config(small.BODIES[ARM], stored)
-    assert set(config.bodies) == {ARM} and set(config.readouts) == {"hand"}
-    assert config.trunk == small.config().trunk
+    config = extend_config(small.BODIES[ARM], stored).config
     policy = arm_policy(small, config)
     shared = load_shared(policy, stored)
     assert shared.fresh == {}
@@ -51,8 +47,7 @@ def test_a_known_body_keeps_its_config_and_all_its_weights(small: ModuleType, st
 def test_a_new_body_shares_trunk_language_and_what_has_the_same_key(
     small: ModuleType, stored: Path
 ) -> None:
-    config = extend_config(RC_CAR, stored)
-    assert config.trunk == small.config().trunk
+    config = extend_config(RC_CAR, stored).config
     assert config.preprocess == small.config().preprocess
     torch.manual_seed(2)
     policy = Policy(config, {"rc_car": RC_CAR}, {"rc_car": small.statistics(RC_CAR)})
@@ -67,19 +62,26 @@ def test_a_new_body_shares_trunk_language_and_what_has_the_same_key(
         v.numel() for k, v in weights.items() if k.startswith("trunk") and "positions" not in k
     )
     assert "readouts pedals/8x2" in shared.fresh
-    assert "tokenizers image/front" in shared.fresh
+    assert "tokenizers image" in shared.loaded
     total = sum(value.numel() for value in policy.state_dict().values())
     assert sum(shared.loaded.values()) + sum(shared.fresh.values()) == total
 
 
-def test_the_table_says_where_every_module_comes_from(small: ModuleType, stored: Path) -> None:
-    shared = load_shared(arm_policy(small, extend_config(small.BODIES[ARM], stored)), stored)
-    console = Console(width=100)
+def test_the_table_says_where_every_module_comes_from_and_what_is_trained(
+    small: ModuleType, stored: Path
+) -> None:
+    shared = load_shared(arm_policy(small, extend_config(small.BODIES[ARM], stored).config), stored)
+    shared = replace(
+        shared, fresh={"readouts new": 1234}, begun={"tokenizers side": ("tokenizers front", 56)}
+    )
+    plan = dict.fromkeys([*shared.loaded, *shared.fresh, *shared.begun], "trained")
+    console = Console(width=120)
     with console.capture() as caught:
-        console.print(replace(shared, fresh={"readouts new": 1234}).table())
-    rows = {" ".join(line.split()) for line in caught.get().replace("│", " ").splitlines()}
-    assert "readouts new 1,234 new" in rows
-    assert f"trunk {shared.loaded['trunk']:,} from the checkpoint" in rows
+        console.print(shared.table({**plan, "trunk": "frozen"}))
+    rows = {" ".join(line.split()) for line in caught.get().splitlines()}
+    assert "readouts new 1,234 new trained" in rows
+    assert "tokenizers side 56 begin as tokenizers front trained" in rows
+    assert f"trunk {shared.loaded['trunk']:,} from the checkpoint frozen" in rows
 
 
 def test_a_module_of_another_shape_begins_anew(small: ModuleType, stored: Path) -> None:
@@ -95,29 +97,6 @@ def test_a_module_of_another_shape_begins_anew(small: ModuleType, stored: Path) 
     assert set(fresh) == {"tokenizers keypoints"}
 
 
-def test_images_of_a_new_body_have_the_sizes_that_the_checkpoint_prepares(
-    small: ModuleType, tmp_path: Path
-) -> None:
-    preprocess = PreprocessConfig(
-        height=32, width=48, sizes=(ImageSize(role="secondary", height=16, width=16),)
-    )
-    config = replace(policy_config(RC_CAR, preprocess=preprocess))
-    checkpoint.save(
-        Policy(config, {"rc_car": RC_CAR}, {"rc_car": small.statistics(RC_CAR)}), tmp_path / "car"
-    )
-    extended = extend_config(WIDOWX, tmp_path / "car")
-    tokens = {key: one.tokens for key, one in extended.tokenizers.items()}
-    assert tokens["image/primary"] == 2 * 3
-    assert tokens["image/secondary"] == 1
-    made = Policy(extended, {"widowx": WIDOWX}, {"widowx": small.statistics(WIDOWX)})
-    sizes = made.camera_sizes["widowx"]
-    assert sizes["primary"] == sizes["goal"] == (32, 48)
-
-
-def test_without_a_checkpoint_a_body_gets_a_generic_policy(small: ModuleType) -> None:
-    assert extend_config(small.BODIES[ARM], None) == policy_config(small.BODIES[ARM])
-
-
 def test_a_body_may_change_between_checkpoint_and_training(small: ModuleType, stored: Path) -> None:
     """The same name with one more number: that module begins anew, nothing else does."""
     body = small.BODIES[ARM]
@@ -130,7 +109,7 @@ def test_a_body_may_change_between_checkpoint_and_training(small: ModuleType, st
         high=(*tool.high, 1.0),
     )
     changed = msgspec.structs.replace(body, observation={**body.observation, "tool": longer})
-    config = extend_config(changed, stored)
+    config = extend_config(changed, stored).config
     sizes = {**config.tokenizers, "state/tool": replace(config.tokenizers["state/tool"], size=6)}
     policy = Policy(
         replace(config, tokenizers=sizes), {ARM: changed}, {ARM: small.statistics(changed)}
@@ -157,7 +136,7 @@ def test_training_begins_with_the_shared_weights(
 
 def test_a_damaged_checkpoint_is_not_half_taken_over(small: ModuleType, stored: Path) -> None:
     (stored / "model.safetensors").write_bytes(b"")
-    policy = arm_policy(small, extend_config(small.BODIES[ARM], stored))
+    policy = arm_policy(small, extend_config(small.BODIES[ARM], stored).config)
     before = {key: value.clone() for key, value in policy.state_dict().items()}
     with pytest.raises(BadCheckpoint, match=r"its hash is not the one in versions.json"):
         load_shared(policy, stored)

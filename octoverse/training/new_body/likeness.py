@@ -12,7 +12,6 @@ from octoverse.embodiment import (
     Command,
     EgoHistory,
     Embodiment,
-    GoalImage,
     Instruction,
     NumericStream,
     PathGroup,
@@ -66,14 +65,6 @@ def nearest(body: Embodiment, others: Mapping[str, Embodiment]) -> list[str]:
 def moves_alike(body: Embodiment, other: Embodiment) -> bool:
     """Whether they have an action group of one kind."""
     return any(groups_like(a, b) for a in body.action.values() for b in other.action.values())
-
-
-def goal_of(body: Embodiment, camera: str) -> str | None:
-    """The goal image of one camera."""
-    for name, stream in body.observation.items():
-        if isinstance(stream, GoalImage) and stream.camera == camera:
-            return name
-    return None
 
 
 def codec_fits(name: str, body: Embodiment, groups: tuple[str, ...]) -> bool:

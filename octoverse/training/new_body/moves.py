@@ -1,6 +1,6 @@
 """Make the action groups of a new body as a checkpoint makes the groups most like them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from octoverse.config import PolicyConfig, ReadoutUse
@@ -49,9 +49,19 @@ class Moves:
                     continue
                 same = len(like) == len(use.groups) and set(like.values()) == {SAME}
                 own = own_key(f"{use.key}/{self._body.name}", self._body.name, self._known)
-                made = replace(use, key=use.key if same else own, groups=tuple(like))
+                made = replace(
+                    use,
+                    key=use.key if same else own,
+                    groups=tuple(like),
+                    size=self._size(use, like),
+                )
                 yield Taken(made, use, config)
                 left = {name: spec for name, spec in left.items() if name not in like}
+
+    def _size(self, use: ReadoutUse, groups: Iterable[str]) -> int:
+        """Numbers of a readout that masks those a body lacks; 0 for one that has no others."""
+        numbers = sum(self._body.action[group].size for group in groups)
+        return max(use.size, numbers) if use.size else 0
 
     def _joins(self, groups: tuple[str, ...], codec: str) -> bool:
         """Whether one readout with this codec can make these groups side by side."""

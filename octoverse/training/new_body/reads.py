@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from octoverse.config import PolicyConfig, TokenizerUse
 from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction
-from octoverse.training.new_body.likeness import SAME, UNLIKE, goal_of, moves_alike, streams_like
+from octoverse.recipes.compose import goal_of
+from octoverse.training.new_body.likeness import SAME, UNLIKE, moves_alike, streams_like
 from octoverse.training.new_body.taken import Taken, generic_config, own_key
 
 
