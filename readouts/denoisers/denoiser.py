@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -24,6 +24,7 @@ class Condition:
         )
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """Predicts noise, chunk or velocity, (b, h, a), whichever it is trained for."""
 
