@@ -42,6 +42,20 @@ class Batch:
     def __len__(self) -> int:
         return len(self.seeds)
 
+    def rows(self, rows: list[int]) -> "Batch":
+        """Some of the samples; without their actions."""
+        streams = {
+            name: StreamBatch(
+                tuple(one.values[row] for row in rows)
+                if isinstance(one.values, tuple)
+                else one.values[rows],
+                one.valid[rows],
+            )
+            for name, one in self.streams.items()
+        }
+        sets = None if self.data_set is None else self.data_set[rows]
+        return Batch(streams, {}, {}, self.seeds[rows], sets)
+
 
 def batch_of(
     body: Embodiment,

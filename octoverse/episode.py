@@ -101,6 +101,9 @@ class Observation:
     seed: int = 0
     step: int = 0
     """With the seed, decides the noise of a sampled action."""
+    frames: tuple[int, ...] = ()
+    """A number of its own for every frame t, -1 where there is none: by it a policy knows what it
+    remembers of them. Empty where nothing is to be remembered."""
 
 
 @dataclass(frozen=True, kw_only=True)

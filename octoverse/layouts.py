@@ -8,8 +8,18 @@ from octoverse.tokens import GroupSpec, Layout, layout
 
 
 def body_layout(config: PolicyConfig, body: BodyConfig) -> Layout:
-    """The layout of one body."""
+    """The layout of one body.
+
+    Raises:
+        BadConfig: if a readout of every step is to stand in a stream.
+    """
     frames, groups = config.window.frames, []
+    for made in body.readouts:
+        if made.every_step and config.trunk.span is not None:
+            raise BadConfig(
+                f"the readout '{made.key}' stands at every step, which a streaming trunk (span "
+                f"{config.trunk.span}) does not keep. Let it stand at the newest alone."
+            )
     for read in body.tokenizers:
         module = config.tokenizers[read.key]
         steps = 1 if module.role == "task" else frames
@@ -39,7 +49,7 @@ def body_layout(config: PolicyConfig, body: BodyConfig) -> Layout:
                     causal=readout.causal,
                 )
             )
-    return layout(tuple(groups))
+    return layout(tuple(groups), config.trunk.span)
 
 
 def slots(config: PolicyConfig, layouts: Mapping[str, Layout]) -> dict[str, tuple[int, int]]:
@@ -50,6 +60,7 @@ def slots(config: PolicyConfig, layouts: Mapping[str, Layout]) -> dict[str, tupl
             positions.
     """
     longest, found = config.trunk.max_frames, dict[str, tuple[int, int]]()
+    rotary = config.trunk.positions == "rotary"
     if longest is not None and config.window.frames > longest:
         raise BadConfig(
             f"the window has {config.window.frames} frames, the trunk positions for {longest}. "
@@ -61,7 +72,7 @@ def slots(config: PolicyConfig, layouts: Mapping[str, Layout]) -> dict[str, tupl
             if group.repeats:
                 continue
             timed = group.role == "observation" or group.name in each_step
-            steps = longest or config.window.frames if timed else 1
+            steps = longest or config.window.frames if timed and not rotary else 1
             here = (steps, group.tokens)
             if found.setdefault(group.name, here) != here:
                 raise BadConfig(

@@ -11,21 +11,33 @@ from torch import Tensor, nn
 from octoverse import noise, registry
 from octoverse.batch import Batch, batch_of, measured, newest
 from octoverse.config import PolicyConfig, ReadoutUse
-from octoverse.data.windows import image_size
-from octoverse.embodiment import Camera, Embodiment, GoalImage, NumericStream, PathGroup, State
-from octoverse.episode import ActionChunk, Frame, Observation
-from octoverse.errors import OctoverseError, SpecMismatch, UnknownName
-from octoverse.fitting import check_fit, check_streams, chunk_shape, readout_shapes
+from octoverse.embodiment import Embodiment, PathGroup, State
+from octoverse.episode import ActionChunk, Observation
+from octoverse.errors import OctoverseError, SpecMismatch
+from octoverse.fitting import check_fit, check_streams, readout_shapes
 from octoverse.layouts import body_layout, slots
 from octoverse.normalize import BodyStatistics
+from octoverse.policy_facts import PolicyFacts
+from octoverse.precision import autocast, lower
 from octoverse.preprocess import Preprocess
 from octoverse.readout import Codec, Context, Loss, Readout, Reference, Scale, TrunkShape
+from octoverse.recall import Key, Run, Seen, remembered_tokens, run_remembering
 from octoverse.scales import Scales
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokens import TokenGroup
 from octoverse.trunk.native import NativeTrunk
 
 _SAMPLING = 3
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Several answers to one observation, in the body's units."""
+
+    action: Mapping[str, np.ndarray]
+    """Group to float32 (k, h, a)."""
+    scores: Mapping[str, np.ndarray]
+    """Readout to (k,), higher is better; only of readouts that tell."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Losses:
     """Body to readout to its loss."""
 
 
-class Policy(nn.Module):
+class Policy(PolicyFacts):
     """One trunk with the tokenizers and readouts of all its bodies."""
 
     def __init__(
@@ -60,6 +72,7 @@ class Policy(nn.Module):
         super().__init__()
         check_fit(config, bodies, statistics)
         self.config, self.bodies = config, {name: bodies[name] for name in config.bodies}
+        self.lowered = False
         self.name, self.body_statistics = "untrained", {n: statistics[n] for n in config.bodies}
         self.preprocess = Preprocess(config.preprocess)
         width = config.trunk.width
@@ -100,11 +113,13 @@ class Policy(nn.Module):
                 )
                 # What does not count may be anything, even NaN, which would spread: 0 x NaN is NaN.
                 encoded[use.key] = torch.where(valid[use.key], code, 0)
-            contexts = self._contexts(name, batch, reference, encoded)
+            groups, _ = self._tokens(name, self._scaled(name, batch), None)
+            [run] = self._runs(name, groups, None, target=encoded)
             found = parts[name] = {}
             for use in uses:
                 readout = self._readout(use)
-                found[use.key] = readout.loss(contexts[use.key], encoded[use.key], valid[use.key])
+                context = self._context(use, run, reference[use.key], batch.seeds)
+                found[use.key] = readout.loss(context, encoded[use.key], valid[use.key])
                 total = total + found[use.key].total * (len(batch) / samples)
         return Losses(total, parts)
 
@@ -118,87 +133,182 @@ class Policy(nn.Module):
 
         The noise of a sampled action comes from the observation's seed and step alone.
 
+        Args:
+            observations: Complete windows.
+            memories: For each, what is remembered of that robot (see octoverse/recall.py); the
+                answers are the same without.
+
         Raises:
             UnknownName: if a body is not one of this policy's.
             SpecMismatch: if a stream is missing or of the wrong shape.
         """
-        found: dict[int, ActionChunk] = {}
+        answers = self._answers(observations, memories, 1)
+        return [
+            ActionChunk(
+                embodiment=one.embodiment,
+                action={group: values[0] for group, values in answer.action.items()},
+                observed_at_ns=one.observed_at_ns,
+            )
+            for one, answer in zip(observations, answers, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        observations: Sequence[Observation],
+        samples: int,
+        memories: Sequence[dict[str, Any]] | None = None,
+    ) -> list[Samples]:
+        """Give several answers to each observation, of mixed bodies; otherwise as `act`.
+
+        Raises:
+            ValueError: if no samples are asked for.
+            UnknownName: as `act`.
+            SpecMismatch: as `act`.
+        """
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}.")
+        return self._answers(observations, memories, samples)
+
+    def lower(self) -> "Policy":
+        """Act in bfloat16 from now on; see octoverse/precision.py."""
+        lower(self)
+        self.lowered = True
+        return self
+
+    def _answers(
+        self,
+        observations: Sequence[Observation],
+        memories: Sequence[dict[str, Any]] | None,
+        samples: int,
+    ) -> list[Samples]:
+        found: dict[int, Samples] = {}
         for name in dict.fromkeys(observation.embodiment for observation in observations):
             places = [i for i, one in enumerate(observations) if one.embodiment == name]
             chosen = [observations[i] for i in places]
             body, calibrations = self._body(name), self.calibrations(name)
-            action = self._act(name, batch_of(body, chosen, self.device, calibrations))
-            for row, (place, one) in enumerate(zip(places, chosen, strict=True)):
-                found[place] = ActionChunk(
-                    embodiment=name,
-                    action={group: values[row] for group, values in action.items()},
-                    observed_at_ns=one.observed_at_ns,
-                )
+            batch = batch_of(body, chosen, self.device, calibrations)
+            seen = self._seen(chosen, None if memories is None else [memories[i] for i in places])
+            with autocast(self.device, self.lowered):
+                groups, tasks = self._tokens(name, self._scaled(name, batch), seen)
+                runs = self._runs(name, groups, seen, tasks)
+            for run in runs:
+                part = batch if len(run.rows) == len(batch) else batch.rows(run.rows)
+                answers = self._sample(name, part, run, samples)
+                found |= {places[row]: one for row, one in zip(run.rows, answers, strict=True)}
         return [found[i] for i in range(len(observations))]
 
-    def _act(self, name: str, batch: Batch) -> dict[str, np.ndarray]:
+    def _sample(self, name: str, batch: Batch, run: Run, samples: int) -> list[Samples]:
         body, action = self._body(name), dict[str, np.ndarray]()
-        uses = self.config.bodies[name].readouts
-        reference = {use.key: self._reference(name, use, batch) for use in uses}
-        contexts = self._contexts(name, batch, reference, None)
-        for number, use in enumerate(uses):
+        scores: dict[str, np.ndarray] = {}
+        for number, use in enumerate(self.config.bodies[name].readouts):
             readout, shape = self._readout(use), self._shape(name, use)
-            drawn = noise.normal(batch.seeds, _SAMPLING + number, (1, *shape))
-            valid = self._padding(name, use, len(batch)) if use.size else None
-            code = readout.sample(contexts[use.key], noise=drawn, valid=valid).actions[:, 0]
-            code = code[..., : self._numbers(name, use)]
-            values = self.codecs[use.key].decode(code, reference[use.key]).float().cpu().numpy()
+            drawn = noise.normal(batch.seeds, _SAMPLING + number, (samples, *shape))
+            reference = self._reference(name, use, batch)
+            with autocast(self.device, self.lowered):
+                sample = readout.sample(
+                    self._context(use, run, reference, batch.seeds),
+                    noise=drawn,
+                    samples=samples,
+                    valid=self._padding(name, use, len(batch)) if use.size else None,
+                )
+            code = sample.actions[..., : self._numbers(name, use)].flatten(0, 1)
+            decoded = self.codecs[use.key].decode(code, reference.repeat(samples))
+            values = decoded.float().cpu().numpy()
             if not np.isfinite(values).all():
                 raise OctoverseError(
                     f"The readout '{use.key}' gave an action for '{name}' that is not finite. "
                     "The weights are damaged or the training diverged; use another checkpoint."
                 )
+            if sample.scores is not None:
+                scores[use.key] = sample.scores.float().cpu().numpy()
             first = 0
             for group in use.groups:
                 spec = body.action[group]
                 part = values[..., first : first + spec.size]
                 low, high = np.array([spec.low, spec.high], np.float32)
-                action[group], first = np.clip(part, low, high), first + spec.size
-        return action
+                clipped = np.clip(part, low, high)
+                action[group] = clipped.reshape(len(batch), samples, *clipped.shape[1:])
+                first += spec.size
+        return [
+            Samples(
+                action={group: values[row] for group, values in action.items()},
+                scores={key: values[row] for key, values in scores.items()},
+            )
+            for row in range(len(batch))
+        ]
 
-    def _contexts(
+    def _seen(
+        self, observations: Sequence[Observation], memories: Sequence[dict[str, Any]] | None
+    ) -> list[Seen] | None:
+        """What is remembered of each robot; None where nothing is and nothing is to be."""
+        streaming = self.config.trunk.span is not None
+        if not streaming and (memories is None or not all(one.frames for one in observations)):
+            return None
+        given = memories or [{} for _ in observations]
+        found = []
+        for one, memory in zip(observations, given, strict=True):
+            valid = np.any([real for real in one.valid.values()], axis=0)
+            plain = tuple(i if real else -1 for i, real in enumerate(valid))
+            found.append(Seen(one.frames, memory) if one.frames else Seen(plain, {}))
+        return found
+
+    def _runs(
         self,
         name: str,
-        batch: Batch,
-        reference: Mapping[str, Reference],
-        target: Mapping[str, Tensor] | None,
-    ) -> dict[str, Context]:
-        """Tokenise, run the trunk, and hand every readout what it may see."""
+        groups: dict[str, TokenGroup],
+        seen: Sequence[Seen] | None,
+        tasks: Sequence[Key] = (),
+        target: Mapping[str, Tensor] | None = None,
+    ) -> list[Run]:
+        """Add the readouts' tokens, and run the trunk over all that must be computed."""
         config, order = self.config.bodies[name], self.layouts[name]
-        groups = self._tokens(name, self._scaled(name, batch))
+        count = len(next(iter(groups.values())).values)
         for use in config.readouts:
             if use.key in order.groups:
-                made = self._readout(use).tokens(
-                    len(batch), None if target is None else target[use.key]
-                )
+                code = None if target is None else target[use.key]
+                made = self._readout(use).tokens(count, code)
                 steps = order.groups[use.key].steps
                 groups[use.key] = TokenGroup(
                     made.values.expand(-1, steps, -1, -1), made.valid.expand(-1, steps, -1)
                 )
-        out = self.trunk(groups, order)
-        contexts = {}
-        for use in config.readouts:
-            has_tokens = use.key in order.groups
-            own = order.take(out.values, use.key) if has_tokens else out.values[:, None, :0]
-            rules = order.mask[order.places[use.key][-1]] if has_tokens else order.read_by_all
-            contexts[use.key] = Context(
-                own=own,
-                outputs=out.values,
-                visible=rules.to(out.valid.device) & out.valid,
-                memory=out.memory,
-                reference=reference[use.key],
-                seeds=batch.seeds,
-                continue_trunk=self.trunk.extend,
-            )
-        return contexts
+        only = all(self.config.readouts[use.key].reads == "own" for use in config.readouts)
+        if seen is not None:
+            return run_remembering(self.trunk, groups, order, seen, tasks, only)
+        return [Run(list(range(count)), self.trunk(groups, order, only_readouts=only), order)]
 
-    def _tokens(self, name: str, streams: Mapping[str, StreamBatch]) -> dict[str, TokenGroup]:
+    def _context(self, use: ReadoutUse, run: Run, reference: Reference, seeds: Tensor) -> Context:
+        """What one readout may see of a run."""
+        out, order = run.out, run.order
+        before = out.valid.shape[1] - len(order)
+        if use.key in order.groups:
+            place = order.places[use.key]
+            first = out.valid.shape[1] - out.values.shape[1] - before
+            own = out.values[:, (place - first).to(out.values.device)]
+            own = own.unflatten(1, (order.groups[use.key].steps, -1))
+            rules = order.mask[place[-1]]
+        else:
+            own, rules = out.values[:, None, :0], order.newest
+        rules = nn.functional.pad(rules, (before, 0), value=True)
+        return Context(
+            own=own,
+            outputs=out.values,
+            visible=rules.to(out.valid.device) & out.valid,
+            memory=out.memory,
+            reference=reference,
+            seeds=seeds,
+            continue_trunk=self.trunk.extend,
+        )
+
+    def _tokens(
+        self,
+        name: str,
+        streams: Mapping[str, StreamBatch],
+        seen: Sequence[Seen] | None,
+    ) -> tuple[dict[str, TokenGroup], list[Key]]:
+        """Tokens of every tokenizer, and what tells each robot's task from another."""
         groups: dict[str, TokenGroup] = {}
+        tasks: list[Key] = [()] * (0 if seen is None else len(seen))
         for use in self.config.bodies[name].tokenizers:
             for stream in use.streams.values():
                 if stream not in streams:
@@ -207,17 +317,23 @@ class Policy(nn.Module):
                         "A window holds every stream; one that was not seen is marked invalid."
                     )
             inputs = {role: streams[stream] for role, stream in use.streams.items()}
-            made: TokenGroup = self.tokenizers[_safe(use.key)](inputs)
-            spec = self.layouts[name].groups[use.place]
-            if made.values.shape[1:3] != (spec.steps, spec.tokens):
-                steps, tokens = made.values.shape[1:3]
+            tokenizer, spec = self.tokenizers[_safe(use.key)], self.layouts[name].groups[use.place]
+            if seen is None:
+                made: TokenGroup = tokenizer(inputs)
+            else:
+                made, keys = remembered_tokens(tokenizer, spec, inputs, seen)
+                if spec.role == "task":
+                    tasks = [(*one, *key) for one, key in zip(tasks, keys, strict=True)]
+            steps = self.frames if seen is not None and spec.role != "task" else spec.steps
+            if made.values.shape[1:3] != (steps, spec.tokens):
+                got, tokens = made.values.shape[1:3]
                 raise SpecMismatch(
                     f"'{use.place}' of '{name}': expected {spec.tokens} tokens in each of "
-                    f"{spec.steps} steps, got {tokens} in {steps}. The window's frames and the "
+                    f"{steps} steps, got {tokens} in {got}. The window's frames and the "
                     "images' sizes must be those of the config."
                 )
             groups[use.place] = made
-        return groups
+        return groups, tasks
 
     def _scaled(self, name: str, batch: Batch) -> dict[str, StreamBatch]:
         """Streams as tokenizers read them: states scaled, everything else as it is."""
@@ -264,81 +380,6 @@ class Policy(nn.Module):
 
     def _readout(self, use: ReadoutUse) -> Readout:
         return cast(Readout, self.readouts[_safe(use.key)])
-
-    def _shape(self, name: str, use: ReadoutUse) -> tuple[int, int]:
-        return chunk_shape(self.bodies[name], self.config.bodies[name], use)
-
-    def _body(self, name: str) -> Embodiment:
-        if name not in self.bodies:
-            raise UnknownName("body of this policy", name, self.bodies)
-        return self.bodies[name]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
-
-    @property
-    def model(self) -> str:
-        """Name and hash of the weights."""
-        return self.name
-
-    @property
-    def statistics(self) -> str:
-        """Which statistics scale states and actions, in words."""
-        return "; ".join(
-            " ".join(filter(None, (name, found.of, found.hash)))
-            for name, found in self.body_statistics.items()
-        )
-
-    @property
-    def frames(self) -> int:
-        """Frames t in a window."""
-        return self.config.window.frames
-
-    @property
-    def spacing(self) -> float | None:
-        """Seconds between the frames of a window; None for one control step."""
-        return self.config.window.spacing
-
-    @property
-    def horizons(self) -> dict[str, dict[str, int]]:
-        """Body to action group to the rows of a chunk."""
-        return {
-            name: {
-                group: self._shape(name, use)[0]
-                for use in self.config.bodies[name].readouts
-                for group in use.groups
-            }
-            for name in self.bodies
-        }
-
-    @property
-    def camera_sizes(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """Body to camera or goal image to the (height, width) that `prepare` makes."""
-        return {
-            name: {
-                stream: image_size(body, spec, self.preprocess)
-                for stream, spec in body.observation.items()
-                if isinstance(spec, Camera | GoalImage)
-            }
-            for name, body in self.bodies.items()
-        }
-
-    def calibrations(self, name: str) -> list[str]:
-        """The streams `<camera>.calibration` that a body's tokenizers read."""
-        uses, streams = self.config.bodies[name].tokenizers, self._body(name).observation
-        read = [stream for use in uses for stream in use.streams.values()]
-        return [stream for stream in dict.fromkeys(read) if stream not in streams]
-
-    def reference_streams(self, name: str) -> list[str]:
-        """The numeric streams of a body, which codecs may refer to."""
-        streams = self._body(name).observation
-        return [s for s, spec in streams.items() if isinstance(spec, NumericStream)]
-
-    def prepare(self, body: str, frame: Frame) -> Frame:
-        """Resize the images of one frame."""
-        return self.preprocess.frame(self._body(body), frame)
 
 
 def _safe(key: str) -> str:

@@ -93,8 +93,9 @@ class Context:
 
     own: Float[Tensor, "b t n d"]
     """Outputs at this readout's own tokens; n is 0 where it has none."""
-    outputs: Float[Tensor, "b length d"]
-    """All outputs of the sequence."""
+    outputs: Float[Tensor, "b outputs d"]
+    """All outputs of the sequence; of a readout that reads its own alone, maybe no more than
+    those."""
     visible: Bool[Tensor, "b length"]
     """Which places of the sequence this readout may read."""
     memory: Memory

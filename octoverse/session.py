@@ -62,6 +62,7 @@ class Session:
         self.calibration: dict[str, Calibration] = {}
         self.memory_dropped = 0
         """How often memory outgrew its bound."""
+        self._count = 0
         self._check, self._prepare = FrameCheck(body), prepare
         self._spacing_ns = round(self.spacing * 1e9)
         self._kinds = {
@@ -74,6 +75,8 @@ class Session:
     def calibrate(self, calibration: Mapping[str, Calibration]) -> None:
         """Take what is known of cameras, anew or for the first time; the others stay.
 
+        What is remembered of frames is forgotten, since it may tell of the old.
+
         Raises:
             UnknownName: if the body has no camera of such a name.
             SpecMismatch: if a number is not finite or a focal length not above zero.
@@ -85,10 +88,11 @@ class Session:
             for camera, numbers in known.items()
             if camera in self._kinds
         }
+        self.forget()
 
     def reset(self) -> None:
         """Begin a new episode: forget the window and the memory."""
-        self._window: list[tuple[int, dict[str, Any]]] = []
+        self._window: list[tuple[int, int, dict[str, Any]]] = []
         self.forget()
 
     def forget(self) -> None:
@@ -116,10 +120,11 @@ class Session:
             for name, kind in self._kinds.items()
             if name in raw
         }
-        if self._window and self._words(kept) != self._words(self._window[-1][1]):
+        if self._window and self._words(kept) != self._words(self._window[-1][2]):
             self.memory = {**self.memory, "instruction": {}}
         self._thin_out(at_ns)
-        self._window.append((at_ns, kept))
+        self._window.append((at_ns, self._count, kept))
+        self._count += 1
 
     def observation(self, seed: int = 0, step: int = 0) -> Observation:
         """Give the window that ends with the newest frame; its arrays are not to be written to.
@@ -135,7 +140,7 @@ class Session:
         if _bytes(self.memory) > self.memory_bytes:
             self.memory_dropped += 1
             self.forget()
-        newest, places = self._window[-1][1], self._places()
+        newest, frames, places = self._window[-1][2], *self._places()
         streams: dict[str, Any] = {}
         valid: dict[str, np.ndarray] = {}
         for name, kind in self._kinds.items():
@@ -154,19 +159,21 @@ class Session:
             observed_at_ns=self._window[-1][0],
             seed=seed,
             step=step,
+            frames=frames,
         )
 
-    def _places(self) -> list[dict[str, Any]]:
-        """The frame for each place of the window, oldest first; empty where there is none."""
+    def _places(self) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+        """Number and frame for each place of the window, oldest first; -1 where there is none."""
         found: list[dict[str, Any]] = [{} for _ in range(self.frames)]
+        numbers = [-1] * self.frames
         distance = [self._spacing_ns] * self.frames
         newest = self._window[-1][0]
-        for at_ns, frame in self._window:
+        for at_ns, number, frame in self._window:
             place = (newest - at_ns + self._spacing_ns // 2) // self._spacing_ns
             away = abs(newest - at_ns - place * self._spacing_ns)
             if place < self.frames and away <= distance[place]:
-                found[place], distance[place] = frame, away
-        return found[::-1]
+                found[place], distance[place], numbers[place] = frame, away, number
+        return tuple(numbers[::-1]), found[::-1]
 
     def _thin_out(self, at_ns: int) -> None:
         """Make room for a frame at this time: drop what no window can need any more."""

@@ -4,8 +4,10 @@ Source: Octo Model Team, "Octo", 2024, section III-A: blockwise-causal attention
 [task][t = 0: observations][t = 1: ...][t = 0: readouts][t = 1: ...].
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -47,10 +49,29 @@ class GroupSpec:
     """The task group whose tokens, positions included, stand again in every step (Octo)."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Queries of one step that stand side by side, and the runs of keys that they read."""
+
+    queries: slice
+    keys: tuple[slice, ...]
+    rules: Bool[Tensor, "q k"] | None
+    """Which query reads which of these keys; None where each reads all."""
+    step: int
+
+    @property
+    def scores(self) -> int:
+        """How many pairs of query and key it has."""
+        count = self.queries.stop - self.queries.start
+        return count * sum(run.stop - run.start for run in self.keys)
+
+
 class Layout:
     """Order, positions and attention rules of the groups of one body; built once, cached."""
 
-    def __init__(self, groups: tuple[GroupSpec, ...]) -> None:
+    def __init__(
+        self, groups: tuple[GroupSpec, ...], span: int | None = None, task_given: bool = False
+    ) -> None:
         names = [group.name for group in groups]
         if len(set(names)) != len(names):
             raise BadConfig(f"groups of a layout must have different names, got {names}.")
@@ -65,7 +86,7 @@ class Layout:
                 )
         for group in groups:
             source = self.groups.get(group.repeats)
-            if group.repeats and (
+            if (group.repeats and not task_given) and (
                 source is None or source.role != "task" or source.tokens != group.tokens
             ):
                 raise BadConfig(
@@ -99,10 +120,16 @@ class Layout:
         table = torch.tensor(order).reshape(-1, 4)
         self.group, self.role, self.step, self.index = table.unbind(1)
         self.places = {name: torch.nonzero(self.group == i)[:, 0] for name, i in number.items()}
-        self.mask: Bool[Tensor, "q k"] = self._allowed()
+        self.mask: Bool[Tensor, "q k"] = self._allowed(span)
         """Which query may read which key by the rules alone, before validity."""
-        self.read_by_all: Bool[Tensor, " length"] = self.role < 2
-        """What the readouts of the last step may read: everything but readouts."""
+        self.newest: Bool[Tensor, " length"] = self._newest(span)
+        """What a readout without tokens of its own reads: what the last step's observations do."""
+        self.parts = tuple(self._parts())
+        """The same rules, in parts within which (nearly) every query reads every key."""
+        self.spared = 1 - sum(part.scores for part in self.parts) / len(self) ** 2
+        """Share of all scores that reading in parts spares."""
+        self.observed = int((self.role < 2).sum())
+        """Tokens that are not of readouts; those of readouts follow."""
         laid_out = torch.cat([self.places[name] for name in names])
         self.inverse: Int[Tensor, " length"] = torch.argsort(laid_out)
         """For each place in the sequence, where it lies among the groups laid end to end."""
@@ -110,10 +137,30 @@ class Layout:
     def __len__(self) -> int:
         return len(self.group)
 
-    def _allowed(self) -> Bool[Tensor, "q k"]:
+    def _newest(self, span: int | None) -> Bool[Tensor, " length"]:
+        seen = self.role < 2
+        if span is not None:
+            seen &= (self.role == 0) | (self.step > self.steps - 1 - span)
+        return seen
+
+    def _parts(self) -> Iterator[Part]:
+        kinds = list(zip(self.role.tolist(), self.step.tolist(), strict=True))
+        ends = [i for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]]
+        for first, end in pairwise([0, *ends, len(self)]):
+            rows = self.mask[first:end]
+            read = torch.nonzero(rows.any(0))[:, 0].tolist()
+            runs = [i for i, place in enumerate(read) if i == 0 or read[i - 1] != place - 1]
+            keys = tuple(slice(read[a], read[b - 1] + 1) for a, b in pairwise([*runs, len(read)]))
+            rules = torch.cat([rows[:, run] for run in keys], 1)
+            step = int(self.step[first])
+            yield Part(slice(first, end), keys, None if rules.all() else rules, step)
+
+    def _allowed(self, span: int | None) -> Bool[Tensor, "q k"]:
         names = list(self.groups)
         query, key = self.role[:, None], self.role[None, :]
         past = self.step[None, :] <= self.step[:, None]
+        if span is not None:
+            past &= self.step[None, :] > self.step[:, None] - span
         same = self.group[None, :] == self.group[:, None]
         to_task = key == 0
         to_observation = (key == 1) & (query >= 1) & past
@@ -144,6 +191,14 @@ class Layout:
 
 
 @lru_cache(maxsize=256)
-def layout(groups: tuple[GroupSpec, ...]) -> Layout:
-    """The layout of these groups; the same object for the same groups."""
-    return Layout(groups)
+def layout(
+    groups: tuple[GroupSpec, ...], span: int | None = None, task_given: bool = False
+) -> Layout:
+    """The layout of these groups; the same object for the same groups.
+
+    Args:
+        groups: In the order of the config.
+        span: How many steps, its own included, a token reads; None for all.
+        task_given: Whether the task was computed earlier and is not among them.
+    """
+    return Layout(groups, span, task_given)

@@ -77,9 +77,8 @@ class ViTTokenizer(nn.Module):
         x = self.patches(image.values)  # (b t, n, d)
         if self.layers:  # the trunk gives positions to what it reads itself
             x = x + (self.row + self.column).flatten(0, 1)
-            every = torch.ones(len(x), 1, x.shape[1], x.shape[1], dtype=torch.bool, device=x.device)
             for block in self.blocks:
-                x, _ = block(x, every, None)
+                x, _, _ = block(x)
             x = self.norm(x)
         values = x.unflatten(0, image.valid.shape)
         return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))

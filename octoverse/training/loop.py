@@ -109,7 +109,7 @@ def window_spec(policy: Policy, name: str) -> WindowSpec:
     } | set(policy.reference_streams(name))
     seen = tuple(stream for stream in policy.bodies[name].observation if stream in used)
     return WindowSpec(
-        frames=policy.frames,
+        frames=policy.config.window.frames,
         spacing=1 if spacing is None else spacing * policy.bodies[name].control_hz,
         horizon=policy.config.bodies[name].horizon,
         streams=(*seen, *policy.calibrations(name)),

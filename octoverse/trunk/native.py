@@ -3,79 +3,52 @@
 Source: Octo Model Team, "Octo", 2024, section III-A and appendix; learned positions per group.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from octoverse.errors import BadConfig
-from octoverse.tokens import GroupSpec, Layout, TokenGroup
-from octoverse.trunk.attention import attend
+from octoverse.tokens import Layout, TokenGroup
+from octoverse.trunk.attention import Reading, readings
+from octoverse.trunk.block import Block as Block
+from octoverse.trunk.block import Turned
+from octoverse.trunk.config import NativeTrunkConfig as NativeTrunkConfig
+from octoverse.trunk.config import Size as Size
+from octoverse.trunk.config import norm
+from octoverse.trunk.config import sized as sized
 
 Memory = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of every layer, each (b, heads, length, c)."""
 
 
-Size = Literal["tiny", "small", "base", "large"]
+@dataclass(frozen=True)
+class Past:
+    """Tokens that were computed earlier and that every new one may read."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class NativeTrunkConfig:
-    """Settings of NativeTrunk."""
-
-    width: int = 256
-    """Model width d."""
-    layers: int = 4
-    """With none, tokens reach the readouts as their tokenizers made them, normalised."""
-    heads: int = 4
-    mlp_ratio: float = 4.0
-    """Width of the feed-forward layer, in multiples of the model width."""
-    activation: Literal["relu", "gelu", "gelu_tanh", "swiglu"] = "gelu"
-    """relu trains a fifth faster on a CPU; gelu_tanh is Octo's, swiglu that of language models."""
-    norm: Literal["layer", "rms"] = "layer"
-    epsilon: float = 1e-5
-    """What keeps a norm from dividing by zero."""
-    max_frames: int | None = None
-    """Steps for which there are learned positions, of which a window takes the first; None for
-    those of the window."""
-
-    def __post_init__(self) -> None:
-        if min(self.width, self.heads) < 1 or self.layers < 0 or not self.mlp_ratio > 0:
-            raise ValueError(
-                "width and heads must be at least 1, layers at least 0 and mlp_ratio above 0, got "
-                f"{self.width}, {self.heads}, {self.layers} and {self.mlp_ratio}."
-            )
-        if self.width % self.heads:
-            raise ValueError(f"width ({self.width}) must be divisible by heads ({self.heads}).")
-        if self.max_frames is not None and self.max_frames < 1:
-            raise ValueError(f"max_frames must be at least 1, got {self.max_frames}.")
-
-
-def sized(size: Size, **changes: Any) -> NativeTrunkConfig:
-    """The trunk of a usual size, with other settings changed.
-
-    Source: small and base are those of ViT and Octo, large that of ViT.
-    """
-    width, layers, heads = {
-        "tiny": (64, 2, 4),
-        "small": (384, 12, 6),
-        "base": (768, 12, 12),
-        "large": (1024, 24, 16),
-    }[size]
-    return replace(NativeTrunkConfig(width=width, layers=layers, heads=heads), **changes)
+    memory: Memory
+    """Their keys and values, as `TrunkOutput.fresh` gave them."""
+    valid: Bool[Tensor, "b past"]
+    age: Int[Tensor, " past"]
+    """Steps before the newest; 0 for the task."""
+    task: int
+    """Tokens of the task, which come first."""
 
 
 @dataclass(frozen=True)
 class TrunkOutput:
     """What the trunk made of a sequence."""
 
-    values: Float[Tensor, "b length d"]
+    values: Float[Tensor, "b outputs d"]
+    """Outputs of all its tokens, or of the readouts alone where no more was wanted."""
     valid: Bool[Tensor, "b length"]
+    """Of all tokens, those of the past first."""
     memory: Memory
+    """Keys and values of all tokens, those of the past first, turned as the newest step reads."""
+    fresh: Memory
+    """Keys and values of the new tokens, not turned."""
 
 
 class NativeTrunk(nn.Module):
@@ -99,44 +72,61 @@ class NativeTrunk(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = norm(config)
 
-    def forward(self, groups: Mapping[str, TokenGroup], layout: Layout) -> TrunkOutput:
+    def forward(
+        self,
+        groups: Mapping[str, TokenGroup],
+        layout: Layout,
+        past: Past | None = None,
+        *,
+        only_readouts: bool = False,
+    ) -> TrunkOutput:
         """Read all groups of one layout.
 
         Args:
             groups: By name, the groups of `layout`.
             layout: Their order and attention rules.
+            past: What comes before them in the sequence.
+            only_readouts: Whether outputs of other tokens are not wanted; the last layer then
+                computes the readouts' alone.
         """
         values, valid = dict[str, Tensor](), dict[str, Tensor]()
         for name, spec in layout.groups.items():
             if spec.repeats:
-                b = len(values[spec.repeats])
-                values[name] = values[spec.repeats].expand(b, spec.steps, -1, -1)
-                valid[name] = valid[spec.repeats].expand(b, spec.steps, -1)
+                source = groups[spec.repeats]
+                shape = (len(source.valid), spec.steps, -1, -1)
+                placed = source.values + self._position(spec.repeats, 1, 1)
+                values[name] = placed.expand(shape)
+                valid[name] = source.valid.expand(shape[:3])
             else:
-                values[name] = groups[name].values + self._position(spec, layout.steps)
-                valid[name] = groups[name].valid
+                place = self._position(name, spec.steps, layout.steps)
+                values[name], valid[name] = groups[name].values + place, groups[name].valid
         x, real = layout.join(values), layout.join(valid)
-        allowed = layout.mask.to(x.device) & real[:, None, :]
-        # Where there is nothing to read, a token reads itself: no row of the softmax is empty.
-        alone = ~allowed.any(-1, keepdim=True)
-        allowed = allowed | (alone & torch.eye(len(layout), dtype=torch.bool, device=x.device))
-        memory = []
-        for block in self.blocks:
-            x, kept = block(x, allowed[:, None], None)
+        rotary = self.config.positions == "rotary"
+        read = readings(layout, real, None if past is None else past.valid, by_step=rotary)
+        turned = Turned(layout, past, self.config, x.device) if rotary else None
+        memory, fresh = [], []
+        for number, block in enumerate(self.blocks):
+            last = only_readouts and number == len(self.blocks) - 1
+            before = None if past is None else past.memory[number]
+            x, kept, new = block(x, read, before, turned, layout.observed if last else 0)
             memory.append(kept)
-        return TrunkOutput(self.norm(x), real, tuple(memory))
+            fresh.append(new)
+        if only_readouts and not self.blocks:
+            x = x[:, layout.observed :]
+        seen = real if past is None else torch.cat([past.valid, real], 1)
+        return TrunkOutput(self.norm(x), seen, tuple(memory), tuple(fresh))
 
-    def _position(self, spec: GroupSpec, steps: int) -> Float[Tensor, "t n d"]:
-        """Learned positions of a group whose last step is the window's."""
-        table = self.positions[_safe(spec.name)]
-        if len(table) == spec.steps:
+    def _position(self, name: str, steps: int, window: int) -> Float[Tensor, "t n d"]:
+        """Learned positions of the last steps of a window."""
+        table = self.positions[_safe(name)]
+        if len(table) in (steps, 1):
             return table
-        if len(table) < steps:
+        if len(table) < window:
             raise BadConfig(
-                f"'{spec.name}' has learned positions for {len(table)} steps, got a window of "
-                f"{steps}. Shorten the window, or train with more max_frames."
+                f"'{name}' has learned positions for {len(table)} steps, got a window of "
+                f"{window}. Shorten the window, or train with more max_frames."
             )
-        return table[steps - spec.steps : steps]
+        return table[window - steps : window]
 
     def extend(
         self,
@@ -159,61 +149,13 @@ class NativeTrunk(nn.Module):
         allowed = torch.cat(
             [visible[:, None, :].expand(-1, count, -1), causal.expand(len(tokens), -1, -1)], dim=-1
         )
+        length = allowed.shape[-1]
+        read = Reading(slice(0, count), (slice(0, length),), allowed[:, None])
         x, longer = tokens, []
         for block, past in zip(self.blocks, memory, strict=True):
-            x, kept = block(x, allowed[:, None], past)
+            x, kept, _ = block(x, [read], past)
             longer.append(kept)
         return self.norm(x), tuple(longer)
-
-
-class Block(nn.Module):
-    """Attention and a feed-forward layer, each behind a norm."""
-
-    def __init__(self, config: NativeTrunkConfig) -> None:
-        super().__init__()
-        width, inner = config.width, round(config.width * config.mlp_ratio)
-        self.heads = config.heads
-        self.attention_norm, self.mlp_norm = norm(config), norm(config)
-        self.project_in, self.project_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        gated = config.activation == "swiglu"
-        first = nn.Linear(width, 2 * inner if gated else inner)
-        self.mlp = nn.Sequential(first, _ACTIVATIONS[config.activation](), nn.Linear(inner, width))
-
-    def forward(
-        self, x: Tensor, allowed: Tensor, past: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One layer; returns its output and the keys and values including `past`."""
-        projected = self.project_in(self.attention_norm(x))
-        heads = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        query, key, value = heads.unbind(0)  # each (b, h, n, c)
-        if past is not None:
-            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-        read = attend(query, key, value, allowed)
-        x = x + self.project_out(read.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.mlp_norm(x)), (key, value)
-
-
-class Gate(nn.Module):
-    """Half of the channels, let through by the other half (Shazeer, "GLU variants", 2020)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Halve the last axis."""
-        gate, value = x.chunk(2, -1)
-        return F.silu(gate) * value
-
-
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "gelu_tanh": lambda: nn.GELU("tanh"),
-    "swiglu": Gate,
-}
-
-
-def norm(config: NativeTrunkConfig) -> nn.LayerNorm | nn.RMSNorm:
-    """The norm of this trunk's width."""
-    kind = nn.RMSNorm if config.norm == "rms" else nn.LayerNorm
-    return kind(config.width, eps=config.epsilon)
 
 
 def _safe(name: str) -> str:

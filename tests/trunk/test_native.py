@@ -7,6 +7,7 @@ from torch import Tensor
 from octoverse.errors import BadConfig
 from octoverse.readout import Context, Reference, Scale
 from octoverse.tokens import GroupSpec, Layout, TokenGroup
+from octoverse.trunk.attention import Reading
 from octoverse.trunk.native import Block, NativeTrunk, NativeTrunkConfig, Size, TrunkOutput, sized
 
 WIDTH = 16
@@ -230,7 +231,7 @@ def test_every_norm_and_activation_is_that_of_its_paper(norm: Any, activation: A
     config = NativeTrunkConfig(width=8, heads=2, norm=norm, activation=activation, epsilon=1e-3)
     block = Block(config)
     x = torch.randn(1, 3, 8)
-    alone = torch.eye(3, dtype=torch.bool)[None, None]
+    alone = [Reading(slice(0, 3), (slice(0, 3),), torch.eye(3, dtype=torch.bool)[None, None])]
     centre = x.mean(-1, keepdim=True) if norm == "layer" else 0.0
 
     def normed(v: Tensor, c: Tensor | float) -> Tensor:
@@ -247,7 +248,7 @@ def test_every_norm_and_activation_is_that_of_its_paper(norm: Any, activation: A
         "gelu_tanh": lambda: inner * 0.5 * (1 + torch.tanh(gelu)),
         "swiglu": lambda: inner[..., :32] * torch.sigmoid(inner[..., :32]) * inner[..., 32:],
     }[activation]()
-    found, _ = block(x, alone, None)
+    found, _, _ = block(x, alone)
     torch.testing.assert_close(found, x1 + block.mlp[2](acted), rtol=1e-5, atol=1e-5)
 
 
@@ -259,7 +260,7 @@ def test_positions_beyond_the_window_are_those_of_the_first_steps() -> None:
         GroupSpec(name="state", role="readout", tokens=1),
     )
     made = Layout(specs)
-    at = {s.name: model._position(s, made.steps) for s in specs}
+    at = {s.name: model._position(s.name, s.steps, made.steps) for s in specs}
     assert torch.equal(at["image"], model.positions["image"][:3])
     assert torch.equal(at["state"], model.positions["state"][2:3])
     longer = Layout((GroupSpec(name="image", role="observation", tokens=2, steps=6),))

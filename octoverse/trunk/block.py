@@ -1,0 +1,151 @@
+"""One layer of the native trunk: attention and a feed-forward layer, each behind a norm."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from octoverse.tokens import Layout
+from octoverse.trunk.attention import Reading, attend, attend_all, chosen
+from octoverse.trunk.config import NativeTrunkConfig, norm
+from octoverse.trunk.rotary import rotate, turns
+
+if TYPE_CHECKING:
+    from octoverse.trunk.native import Past
+
+Pair = tuple[Tensor, Tensor]
+"""Keys and values, each (b, heads, n, c)."""
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward layer, each behind a norm."""
+
+    def __init__(self, config: NativeTrunkConfig) -> None:
+        super().__init__()
+        width, inner = config.width, round(config.width * config.mlp_ratio)
+        self.heads = config.heads
+        self.attention_norm, self.mlp_norm = norm(config), norm(config)
+        self.project_in, self.project_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        gated = config.activation == "swiglu"
+        first = nn.Linear(width, 2 * inner if gated else inner)
+        self.mlp = nn.Sequential(first, _ACTIVATIONS[config.activation](), nn.Linear(inner, width))
+
+    def forward(
+        self,
+        x: Tensor,
+        readings: Sequence[Reading] | None = None,
+        past: Pair | None = None,
+        turned: "Turned | None" = None,
+        first: int = 0,
+    ) -> tuple[Tensor, Pair, Pair]:
+        """One layer.
+
+        Args:
+            x: (b, n, d).
+            readings: Which queries read which keys; None where all read all.
+            past: Keys and values that come before those of x.
+            turned: How rotary positions turn queries and keys; None where there are none.
+            first: Queries before this one are not wanted.
+
+        Returns:
+            Outputs (b, n - first, d), keys and values including `past`, and those of x alone.
+        """
+        if readings is None:
+            everything = slice(0, x.shape[1])
+            readings = [Reading(everything, (everything,), None)]
+        normed = self.attention_norm(x)
+        if first:
+            weight, bias = self.project_in.weight, self.project_in.bias
+            width = x.shape[-1]
+            query = self._heads(F.linear(normed[:, first:], weight[:width], bias[:width]), 1)[0]
+            key, value = self._heads(F.linear(normed, weight[width:], bias[width:]), 2)
+            readings = [_clipped(one, first) for one in readings if one.queries.stop > first]
+            x = x[:, first:]
+        else:
+            query, key, value = self._heads(self.project_in(normed), 3)
+        fresh = (key, value)
+        if past is not None:
+            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+        if turned is None:
+            read = attend_all(query, key, value, readings)
+        else:
+            key, read = turned.attend(query, key, value, readings, first)
+        x = x + self.project_out(read.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.mlp_norm(x)), (key, value), fresh
+
+    def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """Parts of (b, h, n, c) each."""
+        return projected.unflatten(-1, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+class Turned:
+    """Turns queries and keys of one sequence by their steps; those of the newest stay as they are.
+
+    The task belongs to no step: every query reads its keys as if they were of the query's own.
+    """
+
+    def __init__(
+        self, layout: Layout, past: "Past | None", config: NativeTrunkConfig, device: torch.device
+    ) -> None:
+        step, task = layout.step - (layout.steps - 1), layout.role == 0
+        new = torch.where(task, 0, step).to(device)
+        self.channels = config.width // config.heads
+        self.last = layout.steps - 1
+        before = new[:0] if past is None else -past.age.to(device)
+        first = len(before) if task.any() or past is None else 0
+        count = int(task.sum()) if task.any() or past is None else past.task
+        self.task = slice(first, first + count)
+        self.query = turns(new, self.channels)
+        self.key = turns(torch.cat([before, new]), self.channels)
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, readings: Sequence[Reading], first: int
+    ) -> tuple[Tensor, Tensor]:
+        """Attention with turned queries and keys.
+
+        Returns:
+            The keys as the newest step reads them, and what was read.
+        """
+        cos, sin = self.query
+        query, plain = rotate(query, (cos[first:], sin[first:])), key
+        key = rotate(key, self.key)
+        task, read = self.task, []
+        count = task.stop - task.start
+        for part in readings:
+            keys = key
+            if count and 0 <= part.step < self.last:
+                by = torch.full((count,), part.step - self.last, device=key.device)
+                turned = rotate(plain[:, :, task], turns(by, self.channels))
+                keys = torch.cat([key[:, :, : task.start], turned, key[:, :, task.stop :]], 2)
+            chosen_keys, chosen_values = chosen(keys, part.keys), chosen(value, part.keys)
+            mine = query[:, :, part.queries]
+            read.append(attend(mine, chosen_keys, chosen_values, part.mask))
+        return key, torch.cat(read, 2)
+
+
+def _clipped(one: Reading, first: int) -> Reading:
+    """The same for the queries from `first` on, which then are counted from there."""
+    start = max(one.queries.start, first)
+    skipped = start - one.queries.start
+    mask = one.mask if one.mask is None else one.mask[:, :, skipped:]
+    return replace(one, queries=slice(start - first, one.queries.stop - first), mask=mask)
+
+
+class Gate(nn.Module):
+    """Half of the channels, let through by the other half (Shazeer, "GLU variants", 2020)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve the last axis."""
+        gate, value = x.chunk(2, -1)
+        return F.silu(gate) * value
+
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "gelu_tanh": lambda: nn.GELU("tanh"),
+    "swiglu": Gate,
+}
