@@ -49,7 +49,10 @@ class FrozenBatchNorm(nn.Module):
         return scale, self.bias - self.running_mean * scale
 
     def _folded(self, convolution: nn.Conv2d, device: str) -> tuple[Tensor, Tensor]:
-        sources = (convolution.weight, *self.buffers())
+        sources = (
+            *(convolution.weight, self.weight, self.bias),
+            *(self.running_mean, self.running_var),
+        )
         unchanging = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
         if not unchanging or any(source.is_inference() for source in sources):
             scale, shift = self._affine()
@@ -63,7 +66,7 @@ class FrozenBatchNorm(nn.Module):
                 weight = (convolution.weight * scale[:, None, None, None]).to(dtype)
                 folded = weight.contiguous(memory_format=torch.channels_last), shift.to(dtype)
             held = tuple(source.detach() for source in sources)
-            self._kept = _Folded(held, tuple(source._version for source in sources), *folded)
+            self._kept = _Folded(held, [source._version for source in sources], *folded)
         return self._kept.weight, self._kept.bias
 
 
@@ -72,16 +75,17 @@ class _Folded:
     """Folded weights, and of what they were made."""
 
     sources: tuple[Tensor, ...]
-    versions: tuple[int, ...]
+    versions: list[int]
     weight: Tensor
     bias: Tensor
 
     def is_of(self, sources: tuple[Tensor, ...], dtype: torch.dtype) -> bool:
         """Whether the weights are still those of these sources."""
         # The sources are held, so nothing else can come to lie at their addresses.
-        return dtype == self.weight.dtype and all(
-            held.data_ptr() == source.data_ptr() and version == source._version
-            for held, version, source in zip(self.sources, self.versions, sources, strict=True)
+        return (
+            dtype == self.weight.dtype
+            and self.versions == [source._version for source in sources]
+            and [held.data_ptr() for held in self.sources] == [s.data_ptr() for s in sources]
         )
 
 
