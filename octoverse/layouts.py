@@ -47,6 +47,7 @@ def body_layout(config: PolicyConfig, body: BodyConfig) -> Layout:
                     tokens=readout.token_count,
                     steps=frames if made.every_step else 1,
                     causal=readout.causal,
+                    shifted=config.trunk.shifted,
                 )
             )
     return layout(tuple(groups), config.trunk.span)

@@ -18,9 +18,11 @@ SMALLEST_SHARE = 1e-2
 """A dimension is never scaled up more than by this share of its widest sibling's scale."""
 LARGEST_VALUE = 20.0
 """No value of the training data is ever scaled beyond this."""
+_SMALLEST = 1e-8
+"""Scale of what never changes, where statistics are taken as they are."""
 
 
-class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+class Statistics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one stream or action group looks like in the data; one number per dimension."""
 
     count: int
@@ -34,6 +36,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     q99: tuple[float, ...]
     alone: tuple[bool, ...]
     """Dimensions that are not scaled, such as a gripper's opening."""
+    exact: bool = False
+    """Whether near-constant dimensions are not guarded: weights that came from elsewhere were
+    trained on numbers scaled just so."""
 
     @property
     def hash(self) -> str:
@@ -53,7 +58,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
         """
         offset, scale = self._plain(kind)
         mean, near = np.array(self.mean), self.near_constant(kind)
-        offset, scale = np.where(near, mean, offset), np.where(near, self._safe(scale, mean), scale)
+        safe = np.full_like(scale, _SMALLEST) if self.exact else self._safe(scale, mean)
+        offset, scale = np.where(near, mean, offset), np.where(near, safe, scale)
         alone = np.array(self.alone)
         offset, scale = np.where(alone, 0.0, offset), np.where(alone, 1.0, scale)
         return offset.astype(np.float32), scale.astype(np.float32)
@@ -61,6 +67,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     def near_constant(self, kind: Kind) -> np.ndarray:
         """Which dimensions are guarded, bool (n,)."""
         offset, scale = self._plain(kind)
+        if self.exact:
+            return (scale < _SMALLEST) & ~np.array(self.alone)  # or dividing gives no number
         return (scale < self._safe(scale, offset)) & ~np.array(self.alone)
 
     def _plain(self, kind: Kind) -> tuple[np.ndarray, np.ndarray]:

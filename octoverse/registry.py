@@ -124,6 +124,7 @@ _EXTRA_OF = {
     "rosbags": "logs",
     "numcodecs": "logs",
     "peft": "tune",
+    "tensorstore": "octo",
 }
 
 

@@ -47,6 +47,9 @@ class GroupSpec:
     """Other readout groups that this readout may read (an action reading the reasoning)."""
     repeats: str = ""
     """The task group whose tokens, positions included, stand again in every step (Octo)."""
+    shifted: bool = False
+    """Whether the first token of this readout counts as one of the group before it, so that others
+    read it, as in Octo's models of December 2023."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Layout:
         table = torch.tensor(order).reshape(-1, 4)
         self.group, self.role, self.step, self.index = table.unbind(1)
         self.places = {name: torch.nonzero(self.group == i)[:, 0] for name, i in number.items()}
+        self._shift()
         self.mask: Bool[Tensor, "q k"] = self._allowed(span)
         """Which query may read which key by the rules alone, before validity."""
         self.newest: Bool[Tensor, " length"] = self._newest(span)
@@ -137,8 +141,20 @@ class Layout:
     def __len__(self) -> int:
         return len(self.group)
 
+    def _shift(self) -> None:
+        """Find as what every token counts in the rules: most as what they are."""
+        self._role, self._group, before = self.role.clone(), self.group.clone(), -1
+        for number, group in enumerate(self.groups.values()):
+            if group.role == "readout":
+                first = (self.group == number) & (self.index == 0)
+                if group.shifted and before < 0:
+                    self._role[first] = 1  # whichever observation is before: one rule for all
+                elif group.shifted:
+                    self._group[first] = before
+                before = number
+
     def _newest(self, span: int | None) -> Bool[Tensor, " length"]:
-        seen = self.role < 2
+        seen = self._role < 2
         if span is not None:
             seen &= (self.role == 0) | (self.step > self.steps - 1 - span)
         return seen
@@ -157,14 +173,14 @@ class Layout:
 
     def _allowed(self, span: int | None) -> Bool[Tensor, "q k"]:
         names = list(self.groups)
-        query, key = self.role[:, None], self.role[None, :]
+        query, key = self._role[:, None], self._role[None, :]
         past = self.step[None, :] <= self.step[:, None]
         if span is not None:
             past &= self.step[None, :] > self.step[:, None] - span
-        same = self.group[None, :] == self.group[:, None]
+        same = self._group[None, :] == self._group[:, None]
         to_task = key == 0
         to_observation = (key == 1) & (query >= 1) & past
-        to_own = (key == 2) & same & past
+        to_own = (key == 2) & (query == 2) & same & past
         allowed = to_task | to_observation | to_own
         for name, group in self.groups.items():
             mine = self.group == names.index(name)

@@ -93,3 +93,31 @@ def test_statistics_survive_json_exactly() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="kind must be 'normal' or 'quantile', got 'minmax'"):
         _gather(np.zeros((1, 2))).finish().scale("minmax")  # type: ignore[arg-type]
+
+
+def test_exact_statistics_scale_by_just_their_numbers() -> None:
+    guarded = Statistics(
+        count=10,
+        units=("m", "m", "m", "1"),
+        mean=(0.0, 1.0, 2.0, 0.5),
+        std=(1.0, 1e-5, 0.0, 0.3),
+        low=(-50.0, -9.0, 2.0, 0.0),
+        high=(50.0, 9.0, 2.0, 1.0),
+        q01=(-2.0, 1.0, 2.0, 0.0),
+        q99=(2.0, 1.0, 2.0, 1.0),
+        alone=(False, False, False, True),
+    )
+    exact = msgspec.structs.replace(guarded, exact=True)
+    offset, scale = exact.scale("normal")
+    assert offset.tolist() == [0.0, 1.0, 2.0, 0.0]
+    assert scale == pytest.approx([1.0, 1e-5, 1e-8, 1.0])
+    assert exact.near_constant("normal").tolist() == [False, False, True, False]
+    assert guarded.near_constant("normal").tolist() == [True, True, True, False]
+    assert (exact.scale("quantile")[1] > 0).all()
+
+
+def test_what_is_not_exact_is_stored_as_it_always_was() -> None:
+    found = _gather(np.random.default_rng(0).normal(size=(9, 2))).finish()
+    assert b"exact" not in msgspec.json.encode(found)
+    again = msgspec.json.decode(msgspec.json.encode(found), type=Statistics)
+    assert again == found and again.hash == found.hash

@@ -1,6 +1,8 @@
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -163,3 +165,46 @@ def test_groups_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(BadConfig, match=words):
         Layout(specs)
+
+
+def test_shifted_groups_are_counted_as_octo_s_models_of_2023_counted_them() -> None:
+    tasks = (
+        GroupSpec(name="words", role="task", tokens=2),
+        GroupSpec(name="goal", role="task", tokens=3),
+    )
+    timed = (
+        GroupSpec(name="image", role="observation", tokens=3, steps=2),
+        GroupSpec(name="state", role="observation", tokens=1, steps=2),
+        GroupSpec(name="action", role="readout", tokens=2, steps=2),
+        GroupSpec(name="value", role="readout", tokens=1, steps=2),
+    )
+    shifted = tuple(replace(one, shifted=one.role == "readout") for one in timed)
+    made, plain = Layout((*tasks, *shifted)), Layout((*tasks, *timed))
+    tokens: dict[tuple[str, int, int], GroupSpec] = {}
+    for specs, steps in ((tasks, [-1]), (timed, [0, 1])):
+        ends = np.cumsum([one.tokens for one in specs])
+        places = [(one.name, index) for one in specs for index in range(one.tokens)]
+        for step, (number, (name, index)) in product(steps, enumerate(places)):
+            tokens[name, step, index] = specs[np.searchsorted(ends, number, side="left")]
+
+    names = [*made.groups]
+    order = [
+        (names[g], s, i)
+        for g, s, i in zip(
+            plain.group.tolist(), plain.step.tolist(), plain.index.tolist(), strict=True
+        )
+    ]
+    for (q, mine), (k, theirs) in product(enumerate(order), enumerate(order)):
+        reader, read = tokens[mine], tokens[theirs]
+        rules = {
+            "task": ["task"],
+            "observation": ["task", "observation"],
+            "readout": ["task", "observation"],
+        }
+        may = read.role in rules[reader.role] or (reader.role == "readout" and reader == read)
+        assert made.mask[q, k] == (may and theirs[1] <= mine[1]), (mine, theirs)
+    assert made.mask[made.places["image"][-1], made.places["action"][0]]
+    assert not torch.equal(made.mask, plain.mask)
+    for name, spec in made.groups.items():
+        shown = torch.rand(1, len(made), 2)
+        assert torch.equal(made.take(shown, name), plain.take(shown, name)), spec

@@ -33,6 +33,9 @@ class NativeTrunkConfig:
     """Streaming: steps, its own included, that each layer reads. What a layer made of a frame then
     stays as it is while the stream goes on, so that only new frames are computed. It takes rotary
     positions, which do not change as a frame grows older."""
+    shifted: bool = False
+    """Whether a readout's first token counts as one of the group before it, so that others read it,
+    as in Octo's models of December 2023."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads) < 1 or self.layers < 0 or not self.mlp_ratio > 0:
