@@ -66,7 +66,10 @@ def test_stopping_is_quick_and_final(servo: Any, monkeypatch: pytest.MonkeyPatch
     Server(servo(), address=server.address).start().stop()
 
 
-def test_those_who_wait_are_told_that_it_stops(servo: Any, serve: Serve, until: Until) -> None:
+def test_those_who_wait_are_told_that_it_stops(
+    servo: Any, serve: Serve, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("octoverse.servers.zeromq._LAST_WORDS_MS", 60_000)
     policy = servo()
     server = serve(policy, max_batch=1)
     policy.hold.clear()
