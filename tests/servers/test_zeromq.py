@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zmq
 
 from octoverse import registry, wire
 from octoverse.embodiments.road_car import ROAD_CAR
@@ -69,9 +70,11 @@ def test_stopping_is_quick_and_final(servo: Any, monkeypatch: pytest.MonkeyPatch
 def test_those_who_wait_are_told_that_it_stops(
     servo: Any, serve: Serve, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("octoverse.servers.zeromq._LAST_WORDS_MS", 60_000)
     policy = servo()
     server = serve(policy, max_batch=1)
+    # A client that wakes only when the connection is down cannot read what came before.
+    told, close = threading.Event(), server._service._preparer.close
+    monkeypatch.setattr(server._service._preparer, "close", lambda: told.wait(60) and close())
     policy.hold.clear()
     with Client(server.address, TABLETOP_ARM) as one, Client(server.address, ROAD_CAR) as two:
         with ThreadPoolExecutor(3) as pool:
@@ -85,8 +88,26 @@ def test_those_who_wait_are_told_that_it_stops(
             assert first.result().action
             with pytest.raises(RemoteError, match="The server stops") as caught:
                 second.result()
+            assert not stopping.done()
+            told.set()
             stopping.result()
     assert caught.value.code == "stopping"
+
+
+def test_what_is_answered_last_is_sent_before_it_closes(
+    servo: Any, serve: Serve, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("octoverse.servers.zeromq._LAST_WORDS_MS", 60_000)
+    server, sends = serve(servo()), list[Any]()
+    monkeypatch.setattr(server._service, "receive", lambda header, body, send: sends.append(send))
+    with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+        peer.setsockopt(zmq.RCVTIMEO, 60_000)
+        peer.connect(server.address)
+        peer.send_multipart([b"header", b""])
+        until(lambda: len(sends) == 1)
+        server._outbox.append((sends[0].args[0], b"last words", None))
+        server.stop()
+        assert peer.recv_multipart() == [b"last words", b""]
 
 
 def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFixture) -> None:
