@@ -69,7 +69,7 @@ def test_a_served_rollout_equals_the_local_one_with_two_bodies_at_a_time(
         served = [job.result() for job in playing]
     for (body, seed), chunks in zip(jobs, served, strict=True):
         assert same(chunks, drive(LocalPolicy(servo(), body), seed, steps=30))
-    assert sorted(policy.batches[1]) == ["road_car", "road_car", "tabletop_arm"]
+    assert set(policy.batches[1]) == {"tabletop_arm", "road_car"}
 
 
 def test_a_second_episode_equals_the_same_one_played_first(
