@@ -65,6 +65,11 @@ def thread() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+def up(connection: Connection) -> bool:
+    connection._watch()
+    return connection._up
+
+
 def test_an_answer_comes_with_its_body(
     peer: Peer, connect: Connect, thread: ThreadPoolExecutor
 ) -> None:
@@ -165,11 +170,11 @@ def test_what_is_told_waits_for_no_answer(peer: Peer, connect: Connect) -> None:
 
 
 def test_a_server_that_is_silent_is_told_from_one_that_is_away(
-    peer: Peer, connect: Connect
+    peer: Peer, connect: Connect, until: Until
 ) -> None:
     connection = connect(peer.address)
     connection.tell(b"header", b"")
-    assert connection._events.poll(60_000)  # it knows by then that there is a connection
+    until(lambda: up(connection))
     connection.timeout = 0.1
     words = r"answer within 0.1 s, got none, .* Raise the timeout, or ask it for less\."
     with pytest.raises(ServerUnreachable, match=words):
@@ -229,9 +234,7 @@ def test_last_words_to_a_server_that_just_left_are_given_up(
 ) -> None:
     connection = connect(peer.address)
     connection.tell(b"header", b"")
-    assert connection._events.poll(60_000)
-    connection._watch()
-    assert connection._up
+    until(lambda: up(connection))
     peer.die()
     assert connection._events.poll(60_000)
     until(lambda: not connection._socket.poll(0, zmq.POLLOUT))
