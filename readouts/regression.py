@@ -1,7 +1,8 @@
 """Read an action chunk off the trunk in one go, judged by the mean absolute or squared error.
 
 Source: Kim, Finn, Liang, "OpenVLA-OFT", 2025, section IV (parallel decoding with L1 regression);
-octo-models/octo, octo/model/components/action_heads.py (both losses, answers bounded by tanh).
+octo-models/octo, octo/model/components/action_heads.py (both losses, answers bounded by tanh);
+rail-berkeley/crossformer, crossformer/model/components/action_heads.py (a token for every row).
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from octoverse.errors import BadConfig
 from octoverse.readout import (
     Context,
     Loss,
@@ -37,6 +39,9 @@ class RegressionConfig:
     the squared error, whose best answer is the mean."""
     bound: float | None = None
     """Answers stay within this many units of the code, by tanh; Octo's is 5. None: free."""
+    row_by_row: bool = False
+    """Whether every token makes one row of the chunk by a linear map, as in CrossFormer; there must
+    be as many tokens as rows, and `hidden` is not used."""
 
     causal: ClassVar[bool] = False
     reads: ClassVar[Reads] = "own"
@@ -46,7 +51,16 @@ class RegressionConfig:
             raise ValueError(f"bound must be above 0, or None for free answers, got {self.bound}.")
 
     def build(self, trunk: TrunkShape, horizon: int, size: int) -> "Regression":
-        """Make the readout."""
+        """Make the readout.
+
+        Raises:
+            BadConfig: if a chunk is made row by row, and has not as many rows as there are tokens.
+        """
+        if self.row_by_row and self.token_count != horizon:
+            raise BadConfig(
+                f"row_by_row: expected a token for each of the chunk's {horizon} rows, got "
+                f"{self.token_count} tokens. Set token_count to {horizon}."
+            )
         return Regression(self, trunk.width, horizon, size)
 
 
@@ -57,10 +71,15 @@ class Regression(nn.Module):
         super().__init__()
         self.config, self.shape = config, (horizon, size)
         self.query = nn.Parameter(torch.randn(1, 1, config.token_count, width) * 0.02)
-        self.project = nn.Sequential(
-            nn.Linear(config.token_count * width, config.hidden),
-            nn.ReLU(),
-            nn.Linear(config.hidden, horizon * size),
+        hidden = config.hidden
+        self.project: nn.Module = (
+            nn.Linear(width, size)
+            if config.row_by_row
+            else nn.Sequential(
+                nn.Linear(config.token_count * width, hidden),
+                nn.ReLU(),
+                nn.Linear(hidden, horizon * size),
+            )
         )
 
     def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
@@ -89,6 +108,7 @@ class Regression(nn.Module):
         return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
 
     def _predict(self, context: Context) -> Tensor:
-        found = self.project(context.own[:, -1].flatten(1)).float().unflatten(-1, self.shape)
+        own = context.own[:, -1] if self.config.row_by_row else context.own[:, -1].flatten(1)
+        found = self.project(own).float().reshape(len(own), *self.shape)
         bound = self.config.bound
         return found if bound is None else bound * torch.tanh(found / bound)

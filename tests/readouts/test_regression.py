@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 import torch
 
+from octoverse.errors import BadConfig
 from octoverse.readout import Context, TrunkShape
 from octoverse.readouts.regression import RegressionConfig
 
@@ -120,3 +122,24 @@ def test_shipped_weights_find_their_names() -> None:
 def test_a_bound_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"bound must be above 0, or None .* got 0\.0"):
         RegressionConfig(bound=0.0)
+
+
+def test_row_by_row_every_token_makes_the_row_of_its_place(
+    context: Callable[..., Context],
+) -> None:
+    torch.manual_seed(0)
+    readout, seen = (
+        RegressionConfig(row_by_row=True, token_count=4).build(TRUNK, 4, 3),
+        context([1, 2], 4),
+    )
+    actions = readout.sample(seen, noise=NONE).actions[:, 0]
+    assert actions.shape == (2, 4, 3)
+    own = seen.own.clone()
+    own[:, :, 2] += 1
+    moved = readout.sample(replace(seen, own=own), noise=NONE).actions[:, 0] - actions
+    assert (moved.abs().amax((0, 2)) > 1e-3).tolist() == [False, False, True, False]
+
+
+def test_row_by_row_needs_a_token_for_every_row() -> None:
+    with pytest.raises(BadConfig, match="a token for each of the chunk's 4 rows, got 1 tokens"):
+        RegressionConfig(row_by_row=True).build(TRUNK, 4, 3)
