@@ -1,7 +1,8 @@
 """A layer of a small decoder whose queries read the trunk's outputs.
 
-Source: Carion et al., "DETR", 2020: attention and a feed-forward layer, each followed by a norm.
-Queries do not read each other, as in the planners of VAD and DiffusionDrive.
+Source: Carion et al., "DETR", 2020, with the norms before attention and feed-forward layer, where
+the trunk has them: after them, few steps teach it little. Queries do not read each other, as in the
+planners of VAD and DiffusionDrive.
 """
 
 import torch
@@ -31,15 +32,15 @@ class QueryLayer(nn.Module):
         visible: Bool[Tensor, "b length"],
     ) -> Float[Tensor, "b q d"]:
         """Read `outputs` where `visible`."""
-        count = queries.shape[1]
-        sources = torch.cat([queries, outputs], 1)
+        count, own = queries.shape[1], self.read_norm(queries)
         # With itself among what it reads, no query ever faces a row of nothing.
         itself = torch.eye(count, dtype=torch.bool, device=visible.device)
         allowed = torch.cat(
             [itself.expand(len(visible), -1, -1), visible[:, None].expand(-1, count, -1)], 2
         )
-        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        parts = self.key_value(sources).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        found = attend(query, parts[0], parts[1], allowed[:, None])
-        read = self.read_norm(queries + self.leave(found.transpose(1, 2).flatten(2)))
-        return self.mlp_norm(read + self.mlp(read))
+        query = self.query(own).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        sources = self.key_value(torch.cat([own, outputs], 1))
+        key, value = sources.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        found = attend(query, key, value, allowed[:, None])  # (b, heads, q, c)
+        read = queries + self.leave(found.transpose(1, 2).flatten(2))
+        return read + self.mlp(self.mlp_norm(read))

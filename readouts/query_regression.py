@@ -1,12 +1,13 @@
 """Ask the trunk's outputs for one chunk per driving command, and give the commanded one.
 
 Source: Jiang et al., "VAD", 2023, section 3.3 (hustvl/VAD, VAD_head.py): a learned ego query reads
-the scene, two layers give a trajectory for each command, and the absolute error is taken of the
-commanded one alone. Not so here: the query reads the trunk's outputs, not agents and map elements;
-a chunk's numbers are its codec's, not differences of positions; and one chunk more is kept for
-when no command is given.
+the scene twice, what it read gives a trajectory for each command, and the absolute error is taken
+of the commanded one alone. Not so here: the query reads the trunk's outputs, not agents and map
+elements; a chunk's numbers are its codec's, not differences of positions; and one chunk more is
+kept for when no command is given.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -71,12 +72,13 @@ class QueryRegression(nn.Module):
         self.layers = nn.ModuleList(
             QueryLayer(trunk.width, trunk.heads) for _ in range(config.layers)
         )
+        hidden = config.layers * trunk.width
         self.answer = nn.Sequential(
-            nn.Linear(trunk.width, trunk.width),
+            nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(trunk.width, trunk.width),
+            nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(trunk.width, (config.commands + 1) * horizon * size),
+            nn.Linear(hidden, math.prod(self.shape)),
         )
 
     def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
@@ -104,10 +106,11 @@ class QueryRegression(nn.Module):
         return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
 
     def _predict(self, context: Context) -> Float[Tensor, "b h a"]:
-        query = self.query.expand(len(context.seeds), -1, -1)
+        queries = [self.query.expand(len(context.seeds), -1, -1)]
         for layer in self.layers:
-            query = layer(query, context.outputs, context.visible)
-        chunks = self.answer(query[:, 0]).float().unflatten(-1, self.shape)
+            queries.append(layer(queries[-1], context.outputs, context.visible))
+        read = torch.cat(queries[1:], -1)[:, 0]  # what it read first and last, as VAD joins them
+        chunks = self.answer(read).float().unflatten(-1, self.shape)
         return chunks.take_along_dim(self._mode(context)[:, None, None, None], 1)[:, 0]
 
     def _mode(self, context: Context) -> Int[Tensor, " b"]:

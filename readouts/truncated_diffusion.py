@@ -41,8 +41,8 @@ class TruncatedDiffusionConfig:
     """Of 1000 steps, how far anchors are noised at most in training."""
     start: int = 8
     """Of 1000 steps, how far anchors are noised at inference."""
-    steps: int = 2
-    """How often the decoder runs at inference; `steps` of the readout may be set later."""
+    inference_steps: int = 2
+    """How often the decoder runs at inference; may be set on the readout later."""
     rehearsed: bool = True
     """Whether training, too, takes a DDIM step and goes on from there. Not so in the source: its
     many anchors lie so near that later steps begin within the noise. Where anchors are few, or
@@ -57,10 +57,10 @@ class TruncatedDiffusionConfig:
     reads: ClassVar[Reads] = "outputs"
 
     def __post_init__(self) -> None:
-        if min(self.anchors, self.layers, self.steps) < 1:
+        if min(self.anchors, self.layers, self.inference_steps) < 1:
             raise ValueError(
-                "anchors, layers and steps must be at least 1, got "
-                f"{self.anchors}, {self.layers} and {self.steps}."
+                "anchors, layers and inference_steps must be at least 1, got "
+                f"{self.anchors}, {self.layers} and {self.inference_steps}."
             )
         if not 1 <= self.start <= self.noised <= 1000:
             raise ValueError(
@@ -87,7 +87,8 @@ class TruncatedDiffusion(nn.Module):
         self, config: TruncatedDiffusionConfig, trunk: TrunkShape, horizon: int, size: int
     ) -> None:
         super().__init__()
-        self.config, self.width, self.steps = config, trunk.width, config.steps
+        self.config, self.width = config, trunk.width
+        self.inference_steps = config.inference_steps
         self.anchors = AnchorSet(config.anchors, horizon, size)
         self.register_buffer("middle", torch.zeros(size))
         self.register_buffer("reach", torch.ones(size))
@@ -144,7 +145,7 @@ class TruncatedDiffusion(nn.Module):
         All anchors are noised by the first `noise` of their sample: they do not read each other.
         """
         real = torch.ones_like(noise[:, 0], dtype=torch.bool) if valid is None else valid
-        steps = torch.linspace(self.config.start, 0, self.steps).round().long().tolist()
+        steps = torch.linspace(self.config.start, 0, self.inference_steps).round().long().tolist()
         times = [torch.full_like(context.seeds, step) for step in steps]
         points = self._noised(noise[:, :1], times[0])
         chunks, confidence = self._denoise(context, points, times[0], real)[-1]

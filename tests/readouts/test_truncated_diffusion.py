@@ -51,7 +51,7 @@ def test_the_schedule_is_that_of_the_published_model() -> None:
 def test_training_noises_by_fewer_than_50_steps_and_inference_begins_at_8(
     context: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readout, times = made(steps=3), list[Tensor]()
+    readout, times = made(inference_steps=3), list[Tensor]()
     forward = readout.cascade.forward
 
     def listening(points: Tensor, time: Tensor, *rest: Tensor) -> Any:
@@ -67,7 +67,7 @@ def test_training_noises_by_fewer_than_50_steps_and_inference_begins_at_8(
     readout.sample(context([1, 2], READS), noise=torch.randn(2, 1, 4, 3))
     assert [time.tolist() for time in times] == [[8, 8], [4, 4], [0, 0]]
     times.clear()
-    readout.steps = 1
+    readout.inference_steps = 1
     readout.sample(context([1, 2], READS), noise=torch.randn(2, 1, 4, 3))
     assert [time.tolist() for time in times] == [[8, 8]]
 
@@ -183,7 +183,7 @@ def test_it_learns_one_batch_by_heart(context: Callable[..., Context]) -> None:
     train(readout, seen, target, 120)
     anchor = readout.anchors.get()[readout.anchors.nearest(target, target == target)]
     for steps in (1, 2, 4):
-        readout.steps = steps
+        readout.inference_steps = steps
         with torch.inference_mode():
             found = readout.sample(seen, noise=torch.randn(4, 1, 4, 3)).actions[:, 0]
         assert (found - target).abs().mean() < (anchor - target).abs().mean() / 3
@@ -219,7 +219,10 @@ def test_it_puts_nothing_into_the_sequence() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"steps": 0}, "anchors, layers and steps must be at least 1, got 20, 2 and 0"),
+        (
+            {"inference_steps": 0},
+            "anchors, layers and inference_steps must be at least 1, got 20, 2 and 0",
+        ),
         ({"start": 60}, "noised at least start and at most 1000, got 60 and 50"),
         ({"noised": 1001}, "at most 1000, got 8 and 1001"),
     ],
