@@ -3,6 +3,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -156,6 +157,15 @@ def test_the_trunk_is_computed_once_for_all_steps_and_samples(small: ModuleType)
     [answers] = policy.sample([small.window("tabletop_arm", 1).observation], 4)
     assert answers.action["arm"].shape == (4, small.HORIZON, 4)
     assert (len(trunk), len(steps)) == (1, 10)
+
+
+def test_it_acts_in_bfloat16_nearly_as_in_float32(small: ModuleType) -> None:
+    policy, window = bodies(small), small.window("tabletop_arm", 1).observation
+    [exact] = policy.act([window])
+    [rounded] = policy.lower().act([window])
+    high = np.array(small.BODIES["tabletop_arm"].action["arm"].high)
+    away = np.abs(exact.action["arm"] - rounded.action["arm"]) / high
+    assert 0 < away.max() < 0.05
 
 
 def test_a_hidden_place_of_the_trunk_is_not_read(seen: Callable[..., Context]) -> None:
