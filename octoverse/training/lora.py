@@ -41,6 +41,7 @@ def add(trunk: nn.Module, rank: int, alpha: int) -> None:
         raise missing or error from error
     settings = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(layers(trunk)))
     inject_adapter_in_model(settings, trunk)
+    _show_whole_weights(trunk)
 
 
 def merged(state: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
@@ -69,3 +70,21 @@ def remove(trunk: nn.Module) -> None:
         base = getattr(one, "base_layer", None)
         if isinstance(base, nn.Linear):
             trunk.set_submodule(name, base)
+
+
+def _show_whole_weights(trunk: nn.Module) -> None:
+    """Let `weight` be what a changed layer multiplies by, where peft's is without the change.
+
+    Attention multiplies by parts of it where not everything is wanted.
+    """
+    from peft.tuners.lora import Linear
+
+    class Changed(Linear):
+        @property
+        def weight(self) -> Tensor:
+            whole: Tensor = self.get_base_layer().weight + self.get_delta_weight("default")
+            return whole
+
+    for one in trunk.modules():
+        if isinstance(one, Linear):
+            one.__class__ = Changed

@@ -56,6 +56,7 @@ def test_what_is_added_is_what_peft_adds(small: ModuleType) -> None:
         if hasattr(one, "get_delta_weight"):
             expected = one.base_layer.weight + one.get_delta_weight("default")
             assert torch.allclose(merged[f"trunk.{name}.weight"], expected, atol=1e-6)
+            assert torch.allclose(one.weight, expected)  # for who multiplies by parts of it
 
 
 def test_layers_are_put_back_as_they_were(small: ModuleType) -> None:

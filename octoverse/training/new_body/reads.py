@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from octoverse.calibration import camera_of, stream_of
 from octoverse.config import PolicyConfig, TokenizerUse
-from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction
+from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction, Stream
 from octoverse.recipes.compose import goal_of
 from octoverse.training.new_body.likeness import SAME, UNLIKE, moves_alike, streams_like
 from octoverse.training.new_body.taken import Taken, generic_config, own_key
@@ -46,8 +47,8 @@ class Reads:
         found, best = list[Taken[TokenizerUse]](), UNLIKE
         for kin in (True, False):
             for other, spec in self._others.items():
-                for stream, theirs in spec.observation.items():
-                    like = streams_like(self._body.observation[name], theirs)
+                for stream in spec.observation:
+                    like = _like(self._body, name, spec, stream)
                     if like > best and moves_alike(self._body, spec) is kin:
                         copied = self._copied(name, other, stream)
                         found, best = (copied, like) if copied else (found, best)
@@ -68,10 +69,10 @@ class Reads:
 
     def _copied(self, name: str, other: str, stream: str) -> list[Taken[TokenizerUse]]:
         """Read a stream as a stream of another body is read; empty where that is not possible."""
-        mine, body = self._body.observation[name], self._others[other]
-        theirs, copied = body.observation[stream], list[Taken[TokenizerUse]]()
+        body, copied = self._others[other], list[Taken[TokenizerUse]]()
+        mine, theirs = _view(self._body, name), _view(body, stream)
         for use in self._known.bodies[other].tokenizers:
-            if main_stream(use, body) != stream:
+            if main_stream(use, body) != stream or not self._can_look(use, mine):
                 continue
             streams = {
                 role: self._counterpart(body, one, stream, name)
@@ -87,8 +88,17 @@ class Reads:
             copied.append(Taken(made, use, self._known.tokenizers[use.key]))
         return copied
 
+    def _can_look(self, use: TokenizerUse, mine: Stream) -> bool:
+        """Whether what it reads is ever there: how a camera looks is not if it is not calibrated."""
+        looks = all(one.endswith(stream_of("")) for one in use.streams.values())
+        return not looks or (isinstance(mine, Camera) and mine.calibrated)
+
     def _counterpart(self, body: Embodiment, stream: str, main: str, name: str) -> str:
         """The stream of this body that stands for a stream of another; empty where none does."""
+        camera = camera_of(body, stream)
+        if camera is not None:
+            found = self._counterpart(body, camera, main, name)
+            return stream_of(found) if found else ""
         if stream == main:
             return name
         theirs = body.observation[stream]
@@ -102,9 +112,22 @@ class Reads:
 
 def main_stream(use: TokenizerUse, body: Embodiment) -> str:
     """The stream that a tokenizer is for; words are mostly there to guide how it looks."""
-    streams = list(use.streams.values())
+    streams = [camera_of(body, stream) or stream for stream in use.streams.values()]
     seen = [one for one in streams if not isinstance(body.observation[one], Instruction)]
     return (seen or streams)[0]
+
+
+def _like(body: Embodiment, name: str, other: Embodiment, stream: str) -> int:
+    """How like two streams are; goal images are as their cameras are."""
+    if type(body.observation[name]) is not type(other.observation[stream]):
+        return UNLIKE
+    return streams_like(_view(body, name), _view(other, stream))
+
+
+def _view(body: Embodiment, name: str) -> Stream:
+    """A stream; of a goal image, its camera."""
+    stream = body.observation[name]
+    return body.observation[stream.camera] if isinstance(stream, GoalImage) else stream
 
 
 def _renamed(key: str, old: str, new: str) -> str:

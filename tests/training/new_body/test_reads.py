@@ -13,6 +13,8 @@ from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.embodiments.widowx import WIDOWX
 from octoverse.recipes import demo
 from octoverse.recipes.generic import policy_config
+from octoverse.tokenizers.calibration import CalibrationTokenizerConfig
+from octoverse.tokenizers.goal_image import GoalImageTokenizerConfig
 from octoverse.tokenizers.image import ImageTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
 from octoverse.training.new_body.reads import Reads, main_stream
@@ -105,3 +107,37 @@ def test_a_goal_image_is_that_of_the_camera_itself(small: ModuleType, has_goal: 
     [one] = Reads(body, {"widowx": WIDOWX}, known, policy_config(body)).all()
     expected = {"image": "high", "goal": "wanted"} if has_goal else {"image": "high"}
     assert one.use.streams == expected and (one.after is None) is not has_goal
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_how_a_camera_looks_is_read_where_that_is_known(calibrated: bool) -> None:
+    known = demo.policy_config()
+    looks = TokenizerUse(key="looks", streams={"calibration": "wrist.calibration"})
+    arm = known.bodies["tabletop_arm"]
+    arm = replace(arm, tokenizers=(*arm.tokenizers, looks))
+    tokenizers = {**known.tokenizers, "looks": CalibrationTokenizerConfig()}
+    known = replace(known, bodies={**known.bodies, "tabletop_arm": arm}, tokenizers=tokenizers)
+    seen = {"hand": Camera(height=64, width=64, role="wrist", calibrated=calibrated)}
+    body = msgspec.structs.replace(DOBOT_CR5, observation={**DOBOT_CR5.observation, **seen})
+    found = Reads(body, DEMO, known, policy_config(body)).all()
+    streams = [one.use.streams for one in found if one.use.key == "looks"]
+    assert streams == ([{"calibration": "hand.calibration"}] if calibrated else [])
+
+
+def test_a_goal_image_is_read_as_that_of_the_camera_most_like_its_own() -> None:
+    known = policy_config(WIDOWX)
+    goal = TokenizerUse(key="goal/primary", streams={"goal": "goal"})
+    widowx = replace(known.bodies["widowx"], tokenizers=(goal,))
+    known = replace(
+        known,
+        bodies={"widowx": widowx},
+        tokenizers={"goal/primary": GoalImageTokenizerConfig(height=64, width=64)},
+    )
+    seen = {
+        "left": Camera(height=64, width=64, role="side"),
+        "wanted": GoalImage(camera="left", height=64, width=64),
+    }
+    body = msgspec.structs.replace(TABLETOP_ARM, name="new", observation=seen)
+    found = Reads(body, {"widowx": WIDOWX}, known, policy_config(body)).all()
+    [one] = [one for one in found if "wanted" in one.use.streams.values()]
+    assert one.use.key == "goal/side" and one.after == goal
