@@ -5,6 +5,7 @@ them: they are added to the weights that they change, and what is left is an ord
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -82,8 +83,8 @@ def _show_whole_weights(trunk: nn.Module) -> None:
     class Changed(Linear):
         @property
         def weight(self) -> Tensor:
-            whole: Tensor = self.get_base_layer().weight + self.get_delta_weight("default")
-            return whole
+            base = cast(nn.Linear, self.get_base_layer())
+            return base.weight + self.get_delta_weight("default")
 
     for one in trunk.modules():
         if isinstance(one, Linear):

@@ -89,7 +89,7 @@ class Reads:
         return copied
 
     def _can_look(self, use: TokenizerUse, mine: Stream) -> bool:
-        """Whether what it reads is ever there: how a camera looks is not if it is not calibrated."""
+        """Whether what it reads is ever there: a camera without calibration has none."""
         looks = all(one.endswith(stream_of("")) for one in use.streams.values())
         return not looks or (isinstance(mine, Camera) and mine.calibrated)
 
