@@ -21,6 +21,7 @@ from octoverse.errors import OctoverseError
 from octoverse.normalize import BodyStatistics
 from octoverse.policy import Policy
 from octoverse.training.config import Recipe
+from octoverse.training.fit import fit_readouts
 from octoverse.training.journal import Journal
 from octoverse.training.trainer import Trainer
 from octoverse.training.tuning import prepare
@@ -78,6 +79,8 @@ def train(
     trainer = Trainer(policy, config)
     with closing(mixture):
         trainer.resume(folder, mixture)
+        if not trainer.step:
+            fit_readouts(policy, sources, places, seed=config.seed, skip_bad=config.skip_bad)
         with Journal(folder, config, trainer.step, quiet) as journal, _Stop() as stop:
             while trainer.step < config.steps and not stop.asked:
                 batches = {
