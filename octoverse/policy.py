@@ -102,26 +102,29 @@ class Policy(PolicyFacts):
         samples = sum(len(batch) for batch in batches.values())
         total = torch.zeros((), device=self.device)
         for name, batch in batches.items():
-            body, encoded = self._body(name), dict[str, Tensor]()
-            uses = self.config.bodies[name].readouts
+            uses, coded = self.config.bodies[name].readouts, self.codes(name, batch)
             reference = {use.key: self._reference(name, use, batch) for use in uses}
-            valid = {use.key: self._valid(use, body, batch) for use in uses}
-            for use in uses:
-                actions = torch.cat([batch.action[group] for group in use.groups], -1)
-                code = self._padded(
-                    name, use, self.codecs[use.key].encode(actions, reference[use.key])
-                )
-                # What does not count may be anything, even NaN, which would spread: 0 x NaN is NaN.
-                encoded[use.key] = torch.where(valid[use.key], code, 0)
+            encoded = {key: code for key, (code, _) in coded.items()}
             groups, _ = self._tokens(name, self._scaled(name, batch), None)
             [run] = self._runs(name, groups, None, target=encoded)
             found = parts[name] = {}
             for use in uses:
-                readout = self._readout(use)
+                readout = self.readout(use.key)
                 context = self._context(use, run, reference[use.key], batch.seeds)
-                found[use.key] = readout.loss(context, encoded[use.key], valid[use.key])
+                found[use.key] = readout.loss(context, *coded[use.key])
                 total = total + found[use.key].total * (len(batch) / samples)
         return Losses(total, parts)
+
+    def codes(self, name: str, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+        """For each readout of a body, the code (b, h, a) of a batch's actions, and what is real."""
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        for use in self.config.bodies[name].readouts:
+            valid = self._valid(use, self._body(name), batch)
+            actions = torch.cat([batch.action[group] for group in use.groups], -1)
+            code = self.codecs[use.key].encode(actions, self._reference(name, use, batch))
+            # What does not count may be anything, even NaN, which would spread: 0 x NaN is NaN.
+            found[use.key] = torch.where(valid, self._padded(name, use, code), 0), valid
+        return found
 
     @torch.inference_mode()
     def act(
@@ -202,7 +205,7 @@ class Policy(PolicyFacts):
         body, action = self._body(name), dict[str, np.ndarray]()
         scores: dict[str, np.ndarray] = {}
         for number, use in enumerate(self.config.bodies[name].readouts):
-            readout, shape = self._readout(use), self._shape(name, use)
+            readout, shape = self.readout(use.key), self._shape(name, use)
             drawn = noise.normal(batch.seeds, _SAMPLING + number, (samples, *shape))
             reference = self._reference(name, use, batch)
             with autocast(self.device, self.lowered):
@@ -267,7 +270,7 @@ class Policy(PolicyFacts):
         for use in config.readouts:
             if use.key in order.groups:
                 code = None if target is None else target[use.key]
-                made = self._readout(use).tokens(count, code)
+                made = self.readout(use.key).tokens(count, code)
                 steps = order.groups[use.key].steps
                 groups[use.key] = TokenGroup(
                     made.values.expand(-1, steps, -1, -1), made.valid.expand(-1, steps, -1)
@@ -378,8 +381,9 @@ class Policy(PolicyFacts):
     def _numbers(self, name: str, use: ReadoutUse) -> int:
         return sum(self.bodies[name].action[group].size for group in use.groups)
 
-    def _readout(self, use: ReadoutUse) -> Readout:
-        return cast(Readout, self.readouts[_safe(use.key)])
+    def readout(self, key: str) -> Readout:
+        """The readout of this key."""
+        return cast(Readout, self.readouts[_safe(key)])
 
 
 def _safe(key: str) -> str:

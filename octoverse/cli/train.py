@@ -1,8 +1,7 @@
 """`octoverse train`: train one policy on the data of many bodies."""
 
 import dataclasses
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +12,8 @@ from tyro.conf import arg
 
 from octoverse import checkpoint, registry
 from octoverse.cli.cache import all_remembering
-from octoverse.cli.recipe import named_recipe
-from octoverse.data.opening import open_source
-from octoverse.data.weighted import Weighted
+from octoverse.cli.recipe import HOLD_OUT, named_recipe, open_parts
+from octoverse.data.weighted import Weighted, weigh
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadConfig
 from octoverse.policy import Policy
@@ -56,11 +54,19 @@ class Overrides:
 
 
 def train(
-    recipe: Annotated[str, arg(help="Name of a recipe, such as real or demo.")] = "",
+    recipe: Annotated[
+        str, arg(help="A recipe: octoverse recipes lists them, such as real, demo or act.")
+    ] = "",
     data: Annotated[
-        Path | None,
-        arg(help="Where the recipe's data are; with --embodiment, its data set: a folder or name."),
-    ] = None,
+        tuple[Path, ...],
+        arg(
+            help="Data sets, each a folder or a declared name; for a recipe that brings its own, "
+            "the folder that they lie in."
+        ),
+    ] = (),
+    size: Annotated[
+        str, arg(help="Size of a published system's recipe, such as tiny; its own if not given.")
+    ] = "",
     out: Annotated[Path | None, arg(help="The run's folder; runs/RECIPE if not given.")] = None,
     start_from: Annotated[
         Path | None, arg(name="from", help="Checkpoint whose shared weights to begin with.")
@@ -71,6 +77,13 @@ def train(
     only: Annotated[
         str | None, arg(help="Train this body of the recipe alone, on its share of each batch.")
     ] = None,
+    hold_out: Annotated[
+        float,
+        arg(
+            help="Share of a data set's last episodes that is measured and not trained on; 0 for "
+            "none. Declared data sets say themselves which."
+        ),
+    ] = HOLD_OUT,
     change: Annotated[Overrides, arg(name="")] = Overrides(),
     skip_bad: Annotated[
         bool, arg(help="Leave out data that cannot be read, count and name them, and go on.")
@@ -81,7 +94,22 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     console = Console()
-    chosen, begins = _recipe(recipe, data, embodiment, start_from)
+    if bool(recipe) == bool(embodiment):
+        raise BadConfig(
+            "train needs either --recipe NAME or --embodiment NAME with --data FOLDER, got "
+            f"{'both' if recipe else 'neither'}. Recipes: {', '.join(registry.names('recipe'))}."
+        )
+    if size and not recipe:
+        raise BadConfig(
+            f"--size {size} is for the recipe of a published system, got --embodiment "
+            f"{embodiment}. Give --recipe generic --size {size}, or leave it out."
+        )
+    begins: Mapping[str, str] = {}
+    if recipe:
+        chosen = named_recipe(recipe, data, size=size, hold_out=hold_out)
+    else:
+        assert embodiment is not None
+        chosen, begins = _of_body(embodiment, data, start_from, hold_out)
     if only is not None:
         chosen = alone(chosen, only)
     changed = {k: v for k, v in dataclasses.asdict(change).items() if v is not None}
@@ -118,38 +146,32 @@ def train(
     console.print(f"Serve it with: octoverse serve {folder}")
 
 
-def _recipe(
-    name: str, data: Path | None, embodiment: str | None, start_from: Path | None
+def _of_body(
+    name: str, data: Sequence[Path], start_from: Path | None, hold_out: float
 ) -> tuple[Recipe, Mapping[str, str]]:
-    """What to train, and which of its modules begin as which of the checkpoint's."""
-    if bool(name) == bool(embodiment):
+    """One body on its data, and which of its modules begin as which of the checkpoint's."""
+    body: Embodiment = registry.load("embodiment", name)
+    if not data:
         raise BadConfig(
-            "train needs either --recipe NAME or --embodiment NAME with --data FOLDER, got "
-            f"{'both' if name else 'neither'}. Recipes: {', '.join(registry.names('recipe'))}."
-        )
-    if name:
-        return named_recipe(name, data), {}
-    assert embodiment is not None
-    body: Embodiment = registry.load("embodiment", embodiment)
-    if data is None:
-        raise BadConfig(
-            f"train --embodiment {embodiment} needs --data FOLDER: a data set of that body, such "
+            f"train --embodiment {name} needs --data FOLDER: a data set of that body, such "
             "as a LeRobot or RLDS folder, or the name of a declared one."
         )
-    source = open_source(data, os.environ.get("OCTOVERSE_DATA", ""))
-    if source.embodiment != body.name:
-        raise BadConfig(
-            f"{data} is a recording of '{source.embodiment}', expected '{body.name}'. "
-            f"Give --embodiment {source.embodiment}, or other data."
-        )
+    parts = [open_parts(one, hold_out) for one in data]
+    for what, (source, _) in zip(data, parts, strict=True):
+        if source.embodiment != body.name:
+            raise BadConfig(
+                f"{what} is a recording of '{source.embodiment}', expected '{body.name}'. "
+                f"Give --embodiment {source.embodiment}, or other data."
+            )
     found = extend_config(body, None if start_from is None else checkpoint.resolve(start_from))
-    made = Recipe(
+    recipe = Recipe(
         name=body.name,
         policy=found.config,
-        sources=[Weighted(source=source)],
+        sources=weigh([source for source, _ in parts], "frames"),
+        held_out=[Weighted(source=held) for _, held in parts if held is not None],
         training=TrainingConfig(steps=2000, warmup_steps=100, precision="bfloat16"),
     )
-    return made, found.begins
+    return recipe, found.begins
 
 
 def _bodies(recipe: Recipe) -> dict[str, Embodiment]:

@@ -4,20 +4,28 @@ Cameras share an image tokenizer by role, so that a new robot's wrist camera beg
 wrist cameras taught; readouts are shared by what a group is and how many numbers it has.
 """
 
+from collections.abc import Sequence
+
 from octoverse.config import PolicyConfig
 from octoverse.embodiment import Camera, Embodiment, PathGroup, Stream, Waypoints
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
+from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.compose import Reading, Writing, compose, simple
 from octoverse.tokenizers.image import ImageTokenizerConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.training.config import TrainingConfig
+from octoverse.trunk.native import NativeTrunkConfig, sized
 
 SIDE = 64
 """Of every image, in pixels."""
+TRUNK = NativeTrunkConfig(width=128, layers=3, heads=4)
 
 
 def policy_config(
-    *bodies: Embodiment, horizon: int = 8, preprocess: PreprocessConfig | None = None
+    *bodies: Embodiment,
+    horizon: int = 8,
+    preprocess: PreprocessConfig | None = None,
+    trunk: NativeTrunkConfig = TRUNK,
 ) -> PolicyConfig:
     """Make the config of a small policy for these bodies.
 
@@ -27,6 +35,7 @@ def policy_config(
         bodies: Their specs.
         horizon: Control steps in a chunk; a path group has its own.
         preprocess: Sizes of images; every image is 64 x 64 if not given.
+        trunk: Its sizes.
     """
     images = preprocess or PreprocessConfig(height=SIDE, width=SIDE)
 
@@ -53,9 +62,27 @@ def policy_config(
 
     return compose(
         bodies,
-        trunk=NativeTrunkConfig(width=128, layers=3, heads=4),
+        trunk=trunk,
         read=read,
         write=write,
         horizon=horizon,
         preprocess=images,
     )
+
+
+def _sized(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:
+    if size == "tiny":
+        return policy_config(
+            *bodies, preprocess=PreprocessConfig(height=32, width=32), trunk=sized("tiny")
+        )
+    return policy_config(*bodies)
+
+
+GENERIC = Architecture(
+    name="generic",
+    policy=_sized,
+    sizes=("small", "tiny"),
+    example=("tabletop_arm", "road_car"),
+    about="One regression for each action group: a small policy for any bodies.",
+    training=TrainingConfig(steps=2000, warmup_steps=100, precision="bfloat16"),
+)

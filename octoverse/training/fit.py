@@ -5,6 +5,7 @@ Which chunks is decided by the run's seed alone, apart from what training draws.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ def fit_readouts(
     """
     for key in policy.config.readouts:
         readout = policy.readout(key)
-        if not isinstance(readout, Fitted) or _is_fitted(readout):
+        if not isinstance(readout, Fitted) or _is_fitted(cast(nn.Module, readout)):
             continue
         bodies = [
             name

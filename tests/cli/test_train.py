@@ -78,10 +78,10 @@ def test_one_body_is_trained_on_its_data_with_the_weights_it_shares(
     small: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint.save(small.policy(), Path("stored"))
-    monkeypatch.setattr(command, "open_source", lambda what, root: small.Made())
+    monkeypatch.setattr(command, "open_parts", lambda what, share: (small.Made(), None))
     train(
         embodiment="tabletop_arm",
-        data=Path("mine"),
+        data=(Path("mine"),),
         start_from=Path("stored"),
         change=Overrides(steps=2, batch_size=4),
     )
@@ -105,10 +105,11 @@ def test_a_body_that_the_checkpoint_lacks_is_fine_tuned_and_what_is_trained_is_s
     )
     monkeypatch.setitem(small.BODIES, "my_arm", body)
     monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr(command, "open_source", lambda *_: small.Made(embodiment="my_arm"))
+    mine = small.Made(embodiment="my_arm"), small.Made(embodiment="my_arm", sizes=(3,))
+    monkeypatch.setattr(command, "open_parts", lambda what, share: mine)
     checkpoint.save(small.policy(), Path("stored"))
     change = Overrides(steps=2, batch_size=4, tune=tune, lora_rank=2)
-    train(embodiment="my_arm", data=Path("mine"), start_from=Path("stored"), change=change)
+    train(embodiment="my_arm", data=(Path("mine"),), start_from=Path("stored"), change=change)
     shown = " ".join(capsys.readouterr().out.split())
     assert "tokenizers keypoints" in shown and "from the checkpoint trained" in shown
     assert "from the checkpoint frozen" in shown
@@ -129,26 +130,6 @@ def test_a_trunk_is_kept_only_of_a_checkpoint_that_has_it(small: ModuleType, off
     checkpoint.save(Policy(wider, small.BODIES, statistics), Path("stored"))
     with pytest.raises(BadConfig, match=r"keeps the trunk as .* are not in the checkpoint: it has"):
         train(recipe="made", start_from=Path("stored"), change=Overrides(tune="frozen-trunk"))
-
-
-def test_data_may_come_from_the_environment(
-    small: ModuleType, offer: Offer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def make(data: Path) -> Recipe:
-        """The recordings in `data`."""
-        asked.append(data)
-        return small.recipe()
-
-    offer(make)
-    words = r"the recipe 'made' needs --data FOLDER \(or OCTOVERSE_DATA\): The recordings in"
-    with pytest.raises(BadConfig, match=words):
-        command._recipe("made", None, None, None)
-    monkeypatch.setenv("OCTOVERSE_DATA", "over/there")
-    command._recipe("made", None, None, None)
-    command._recipe("made", Path("here"), None, None)
-    assert asked == [Path("over/there"), Path("here")]
 
 
 def test_a_short_run_warms_up_for_a_fifth_of_it(
@@ -179,9 +160,19 @@ def test_a_short_run_warms_up_for_a_fifth_of_it(
         ({"recipe": "demo", "embodiment": "widowx"}, BadConfig, "--data FOLDER, got both. Recipes"),
         ({"recipe": "dmeo"}, UnknownName, "No recipe named 'dmeo'. Did you mean 'demo'"),
         ({"recipe": "real"}, BadConfig, "the recipe 'real' needs --data FOLDER"),
+        ({"embodiment": "widowx", "size": "tiny"}, BadConfig,
+         "--size tiny is for the recipe of a published system, got --embodiment widowx. Give --re"),
+        ({"recipe": "real", "size": "tiny"}, BadConfig,
+         "'real' brings its own policy .* one folder with --data and no --size, got no folder and"),
+        ({"recipe": "demo", "data": (Path("a"), Path("b"))}, BadConfig,
+         "'demo' brings its own policy .* got a, b and no --size"),
+        ({"recipe": "generic"}, BadConfig,
+         "'generic' needs --data DATA ...: one or more data sets, .* such as tabletop_arm and roa"),
+        ({"recipe": "generic", "data": (Path("a"),), "hold_out": 1.0}, BadConfig,
+         "--hold-out must be a share from 0 to below 1, got 1.0"),
         ({"embodiment": "widow"}, UnknownName, "No embodiment named 'widow'. Did you mean 'wido"),
         ({"embodiment": "widowx"}, BadConfig, "train --embodiment widowx needs --data FOLDER: a"),
-        ({"embodiment": "widowx", "data": Path("arm")}, BadConfig,
+        ({"embodiment": "widowx", "data": (Path("arm"),)}, BadConfig,
          "arm is a recording of 'tabletop_arm', expected 'widowx'. Give --embodiment tabletop_arm"),
     ],
 )  # fmt: skip
@@ -192,7 +183,7 @@ def test_what_cannot_be_trained_is_refused(
     error: type[Exception],
     words: str,
 ) -> None:
-    monkeypatch.setattr(command, "open_source", lambda what, root: small.Made())
+    monkeypatch.setattr(command, "open_parts", lambda what, share: (small.Made(), None))
     with pytest.raises(error, match=words):
         train(**given)
 

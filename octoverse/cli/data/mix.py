@@ -52,7 +52,7 @@ def mix(
     with console.status(f"Opening the data sets of {what}"):
         memory = 0.0
         if what in recipes:
-            recipe = named_recipe(what, data)
+            recipe = named_recipe(what, () if data is None else (data,))
             sources, batch_size = recipe.sources, recipe.training.batch_size
             config, memory = recipe.policy, recipe.training.memory_gb * 2**30
             used = {
