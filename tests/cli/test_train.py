@@ -156,7 +156,7 @@ def test_a_short_run_warms_up_for_a_fifth_of_it(
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ({}, BadConfig, "either --recipe NAME or --embodiment NAME .* got neither. Recipes: act, d"),
+        ({}, BadConfig, "either --recipe NAME or --embodiment NAME .* got neither. Recipes: act"),
         ({"recipe": "demo", "embodiment": "widowx"}, BadConfig, "--data FOLDER, got both. Recipes"),
         ({"recipe": "dmeo"}, UnknownName, "No recipe named 'dmeo'. Did you mean 'demo'"),
         ({"recipe": "real"}, BadConfig, "the recipe 'real' needs --data FOLDER"),
