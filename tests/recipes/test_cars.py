@@ -83,11 +83,9 @@ def drives(policy: Policy, body: Embodiment, small: ModuleType) -> Batch:
 def learn_anchors(policy: Policy, body: Embodiment, batch: Batch) -> None:
     """What training does before its first step."""
     [use] = policy.config.bodies[body.name].readouts
-    readout = policy._readout(use)
+    readout = policy.readout(use.key)
     if isinstance(readout, Fitted):
-        reference = policy._reference(body.name, use, batch)
-        codes = policy.codecs[use.key].encode(batch.action["path"], reference)
-        readout.fit(codes, torch.ones_like(codes, dtype=torch.bool))
+        readout.fit(*policy.codes(body.name, batch)[use.key])
 
 
 @pytest.mark.parametrize("recipe", [DIFFUSIONDRIVE, VAD], ids=lambda recipe: recipe.name)
