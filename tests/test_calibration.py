@@ -1,6 +1,8 @@
 """Calibration reaches a policy alike in training and serving, whatever is done to the picture."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,9 @@ from octoverse.augmentation import Augmentation, Jitter
 from octoverse.batch import batch_of, training_batch
 from octoverse.calibration import NUMBERS, camera_of, jittered, known, numbers_of, stream_of
 from octoverse.cli.check import random_statistics
-from octoverse.config import TokenizerUse
+from octoverse.config import TokenizerUse, WindowConfig
 from octoverse.data.cutting import Cutter, cut
+from octoverse.data.dataset import open_data
 from octoverse.data.opened import OpenedEpisode
 from octoverse.data.pictures import picture_of
 from octoverse.data.variation import Variation
@@ -24,6 +27,7 @@ from octoverse.errors import BadData, SpecMismatch, UnknownName
 from octoverse.fitting import check_streams
 from octoverse.policy import Policy
 from octoverse.preprocess import Preprocess, PreprocessConfig
+from octoverse.recipes.calibrated import calibrated
 from octoverse.recipes.generic import policy_config
 from octoverse.session import Session
 from octoverse.synthetic import random_frame
@@ -165,26 +169,40 @@ def test_training_pictures_that_are_cropped_come_with_numbers_that_are() -> None
 
 
 def test_a_policy_with_the_tokenizer_acts_by_the_calibration_and_asks_training_for_it() -> None:
-    rng = np.random.default_rng(0)
-    plain = policy_config(PASSENGER_CAR)
-    use = TokenizerUse(key="calibration", streams={"calibration": NAME}, slot=NAME)
-    body = plain.bodies["passenger_car"]
-    config = replace(
-        plain,
-        bodies={"passenger_car": replace(body, tokenizers=(*body.tokenizers, use))},
-        tokenizers={**plain.tokenizers, "calibration": CalibrationTokenizerConfig()},
-    )
-    statistics = {"passenger_car": random_statistics(PASSENGER_CAR, rng)}
-    torch.manual_seed(0)
-    policy = Policy(config, {"passenger_car": PASSENGER_CAR}, statistics).eval()
+    policy, frame = built(), random_frame(PASSENGER_CAR, np.random.default_rng(0))
     assert NAME in (window_spec(policy, "passenger_car").streams or ())
-    frame, other = random_frame(PASSENGER_CAR, rng), replace_lens(500.0)
+    other = replace_lens(500.0)
+    looks: list[dict[str, Calibration]] = [{}, {"front": LENS}, {"front": other}, {"rear": LENS}]
     paths = [
-        LocalPolicy(policy, "passenger_car", calibration=looks).act(frame).action["path"]
-        for looks in ({}, {"front": LENS}, {"front": other}, {"rear": LENS})
+        LocalPolicy(policy, "passenger_car", calibration=known).act(frame).action["path"]
+        for known in looks
     ]
     assert not np.array_equal(paths[0], paths[1]) and not np.array_equal(paths[1], paths[2])
-    assert np.array_equal(paths[0], paths[3])
+    assert not np.array_equal(paths[0], paths[3])
+
+
+def test_what_is_remembered_of_frames_does_not_outlive_their_calibration() -> None:
+    policy, rng = built(frames=2), np.random.default_rng(0)
+    frames = [random_frame(PASSENGER_CAR, rng) for _ in range(3)]
+    robot = LocalPolicy(policy, "passenger_car", calibration={"front": LENS})
+    for step, frame in enumerate(frames):
+        if step == 2:
+            robot.session.calibrate({"front": replace_lens(500.0)})
+        path = robot.act(frame, observed_at_ns=step * 100_000_000).action["path"]
+    fresh = LocalPolicy(policy, "passenger_car", calibration={"front": replace_lens(500.0)})
+    fresh.observe(frames[1], observed_at_ns=100_000_000)
+    wanted = fresh.act(frames[2], observed_at_ns=200_000_000).action["path"]
+    np.testing.assert_allclose(path, wanted, rtol=1e-5, atol=1e-5)
+
+
+def built(frames: int = 1) -> Policy:
+    plain = replace(policy_config(PASSENGER_CAR), window=WindowConfig(frames=frames))
+    config = calibrated(plain, [PASSENGER_CAR])
+    statistics = {
+        "passenger_car": random_statistics(PASSENGER_CAR, np.random.default_rng(0)),
+    }
+    torch.manual_seed(0)
+    return Policy(config, {"passenger_car": PASSENGER_CAR}, statistics).eval()
 
 
 def test_a_policy_that_reads_the_calibration_of_no_camera_is_refused() -> None:
@@ -202,6 +220,22 @@ def test_a_policy_that_reads_the_calibration_of_no_camera_is_refused() -> None:
 
 def replace_lens(focal: float) -> Calibration:
     return Calibration(intrinsics=(focal, *LENS.intrinsics[1:]), extrinsics=LENS.extrinsics)
+
+
+def test_kitti_s_front_camera_looks_ahead_from_above_the_ground(
+    real_data: Callable[[str], Path],
+) -> None:
+    folder = real_data("kitti-raw-drive-0002").parent
+    source = open_data("kitti-raw-drive-0002", str(folder), "all")
+    spec = WindowSpec(streams=("front", NAME))
+    window = cut(source.episode(0), 5, PASSENGER_CAR, spec, SMALL)
+    [numbers] = window.observation.streams[NAME]
+    assert window.observation.valid[NAME].all()
+    # Of pictures of 1242 x 375 pixels, with a focal length of 721.5 pixels.
+    np.testing.assert_allclose(numbers[:2], [721.5 / 1242, 721.5 / 375], rtol=1e-3)
+    ahead, height = numbers[4:13].reshape(3, 3) @ [0, 0, 1], numbers[15]
+    np.testing.assert_allclose(ahead, [1, 0, 0], atol=0.03)
+    assert 1.2 < height < 1.9
 
 
 def test_streams_of_calibrations_are_told_from_others() -> None:

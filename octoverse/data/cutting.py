@@ -105,7 +105,7 @@ class Cutter:
                     values[real] = opened.numbers[name][places[real]]
         for name, camera in self._looks.items():
             self._calibration(into, row, opened, name, camera, places, jitters.get(camera))
-            into.hidden[name][row] = camera in varied.hidden
+            into.hidden[name][row] = not varied.hidden.isdisjoint((name, camera))
         self._actions(into, row, opened, step, goal)
 
     def _places(self, times: np.ndarray, step: int) -> np.ndarray:

@@ -35,17 +35,19 @@ TRUNK = NativeTrunkConfig(
 def policy(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:
     """Its policy for these bodies; tiny has small images and short chunks for two arms."""
     tiny = size == "tiny"
-    side, channels, long = (64, 8, 8) if tiny else (224, 64, 100)
-    eye = partial(FilmResNetTokenizerConfig, height=side, width=side, channels=channels)
+    side, channels, words, long = (64, 8, 32, 8) if tiny else (224, 64, 512, 100)
+    eye = partial(
+        FilmResNetTokenizerConfig, height=side, width=side, channels=channels, words=words
+    )
     head = partial(RegressionConfig, row_by_row=True)
 
     def read(body: Embodiment, name: str, stream: Stream) -> Reading | None:
         if isinstance(stream, Camera) and name in kinds.main_and_wrists(body):
             goal = None if "wrist" in stream.role else goal_of(body, name)
-            words = None if kinds.drives(body) else instruction(body)
-            given = {"image": name, "goal": goal, "instruction": words}
+            spoken = None if kinds.drives(body) else instruction(body)
+            given = {"image": name, "goal": goal, "instruction": spoken}
             inputs = {what: where for what, where in given.items() if where}
-            config = eye(goal=bool(goal), language="bytes" if words else None)
+            config = eye(goal=bool(goal), language="bytes" if spoken else None)
             return Reading(key="/".join([stream.role, *inputs]), config=config, inputs=inputs)
         unread = isinstance(stream, Instruction | GoalImage) or kinds.moves_tool(body)
         return None if unread else simple(body, name, stream)
