@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import msgspec
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from octoverse import checkpoint
 from octoverse.acting import open_session
 from octoverse.batch import Batch, batch_of
 from octoverse.embodiment import Command, Embodiment, Instruction, Route, Waypoints
@@ -90,7 +92,7 @@ def learn_anchors(policy: Policy, body: Embodiment, batch: Batch) -> None:
 
 @pytest.mark.parametrize("recipe", [DIFFUSIONDRIVE, VAD], ids=lambda recipe: recipe.name)
 def test_a_car_learns_a_batch_in_30_steps_and_drives_as_it_learned(
-    recipe: Architecture, small: ModuleType
+    recipe: Architecture, small: ModuleType, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     assert recipe.example == (PASSENGER_CAR.name, ROAD_CAR.name)
@@ -109,6 +111,13 @@ def test_a_car_learns_a_batch_in_30_steps_and_drives_as_it_learned(
     session = open_session(policy, ROAD_CAR)
     frame = random_frame(ROAD_CAR, np.random.default_rng(1))
     session.observe(frame, 0)
-    [chunk] = policy.eval().act([session.observation()])
+
+    def path(policy: Policy) -> np.ndarray:
+        return policy.act([session.observation()])[0].action["path"]
+
+    driven = path(policy.eval())
     straight = float(frame["speed"][0]) * np.arange(1, 31) / 10
-    assert np.abs(chunk.action["path"][:, 0] - straight).max() < 20  # 2 g for 3 s would be 88 m
+    assert np.abs(driven[:, 0] - straight).max() < 20  # 2 g for 3 s would be 88 m
+    checkpoint.save(policy, tmp_path / "kept")
+    assert np.array_equal(path(checkpoint.load(tmp_path / "kept")), driven)
+    assert np.abs(path(policy.lower()) - driven).max() < 1
