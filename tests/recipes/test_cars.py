@@ -82,14 +82,6 @@ def drives(policy: Policy, body: Embodiment, small: ModuleType) -> Batch:
     return Batch(inputs.streams, {"path": action}, {"path": valid}, inputs.seeds)
 
 
-def learn_anchors(policy: Policy, body: Embodiment, batch: Batch) -> None:
-    """What training does before its first step."""
-    [use] = policy.config.bodies[body.name].readouts
-    readout = policy.readout(use.key)
-    if isinstance(readout, Fitted):
-        readout.fit(*policy.codes(body.name, batch)[use.key])
-
-
 @pytest.mark.parametrize("recipe", [DIFFUSIONDRIVE, VAD], ids=lambda recipe: recipe.name)
 def test_a_car_learns_a_batch_in_30_steps_and_drives_as_it_learned(
     recipe: Architecture, small: ModuleType, tmp_path: Path
@@ -99,7 +91,10 @@ def test_a_car_learns_a_batch_in_30_steps_and_drives_as_it_learned(
     config, statistics = recipe.config([ROAD_CAR], "tiny"), small.statistics(ROAD_CAR)
     policy = Policy(config, {"road_car": ROAD_CAR}, {"road_car": statistics})
     batch = drives(policy, ROAD_CAR, small)
-    learn_anchors(policy, ROAD_CAR, batch)
+    for key, (codes, valid) in policy.codes("road_car", batch).items():
+        readout = policy.readout(key)
+        if isinstance(readout, Fitted):
+            readout.fit(codes, valid)
     optimizer, losses = torch.optim.AdamW(policy.parameters(), 2e-3), []
     for _ in range(30):
         loss = policy.loss({"road_car": batch}).total
