@@ -21,10 +21,8 @@ from torch.nn import functional as F
 
 from octoverse.errors import SpecMismatch
 from octoverse.readouts.denoisers.denoiser import Condition
-from octoverse.readouts.denoisers.packed import packed, working_dtype
+from octoverse.readouts.denoisers.packed import Packed, working_dtype
 
-_FEW = 6
-"""Steps that do not pay for laying out the weights."""
 _Layer = Union["_Convolution", "_Doubling"]
 _Product = Callable[[_Layer, Tensor], Tensor]
 
@@ -91,20 +89,20 @@ class UNet(nn.Module):
         )
         self.last = _Normed(config, widths[0], widths[0])
         self.leave = _Convolution(widths[0], size, 1)
+        self._packed = Packed()
 
     def forward(
         self, noised: Float[Tensor, "b h a"], time: Int[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b h a"]:
         """Predict for chunks that each have a time of their own."""
+        if self.training:
+            self._packed.clear()
         known = F.mish(torch.cat([self._moments(time), self._flat(condition)], -1))
         films = [block.film(known.to(block.film.weight.dtype)) for block in self._blocks()]
         return self._run(noised, films, _product)
 
     def along(self, times: Int[Tensor, " s"], condition: Condition) -> Callable[..., Tensor]:
-        """The same for a loop: weights laid out once, and all of FiLM made before it."""
-        if len(times) < _FEW:
-            fixed = times[:, None].expand(-1, len(condition.words))
-            return lambda noised, number: self(noised, fixed[number], condition)
+        """The same for a loop: weights laid out, and all of FiLM made, before it."""
         flat, blocks = F.mish(self._flat(condition)), self._blocks()
         moments = F.mish(self._moments(times))
         # FiLM is linear in what Mish made of times and words, so that each passes it once.
@@ -113,8 +111,7 @@ class UNet(nn.Module):
         of_time, of_words = weight.split([self.moment, flat.shape[-1]], 1)
         of_times, of_all = F.linear(moments, of_time), F.linear(flat, of_words, bias)
         sizes = [block.film.out_features for block in blocks]
-        rows = len(flat) * (self.shape[0] + self.missing)
-        maps = {layer: packed(*layer.matrix(), rows) for layer in self._layers()}
+        maps = {layer: self._packed.product(layer) for layer in self._layers()}
 
         def product(layer: _Layer, x: Tensor) -> Tensor:
             return layer.spread(maps[layer](layer.gather(x)).float())

@@ -1,39 +1,86 @@
+import copy
+import pickle
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from octoverse.readouts.denoisers.packed import packed, working_dtype
+from octoverse.readouts.denoisers import packed
+from octoverse.readouts.denoisers.packed import Packed, working_dtype
+
+
+class Layer(nn.Linear):
+    def matrix(self) -> tuple[Tensor, Tensor | None]:
+        return self.weight, self.bias
+
+
+def layer(biased: bool = True) -> Layer:
+    torch.manual_seed(0)
+    return Layer(5, 7, bias=biased)
 
 
 @pytest.mark.parametrize("biased", [True, False])
 def test_it_is_the_linear_map(biased: bool) -> None:
-    weight, bias = torch.randn(7, 5), torch.randn(7) if biased else None
-    product = packed(weight, bias, 6)
+    made = layer(biased)
+    product = Packed().product(made)
     for x in (torch.randn(6, 5), torch.randn(1, 5), torch.randn(2, 3, 5)):
-        torch.testing.assert_close(product(x), F.linear(x, weight, bias))
+        torch.testing.assert_close(product(x), F.linear(x, made.weight, made.bias))
+        assert not product(x).requires_grad
 
 
 def test_without_onednn_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight, bias, x = torch.randn(7, 5), torch.randn(7), torch.randn(6, 5)
-    laid_out = packed(weight, bias, 6)(x)
+    made, x = layer(), torch.randn(6, 5)
+    laid_out = Packed().product(made)(x)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    torch.testing.assert_close(packed(weight, bias, 6)(x), laid_out)
+    torch.testing.assert_close(Packed().product(made)(x), laid_out)
 
 
-def test_it_does_not_follow_its_weight() -> None:
-    weight, x = torch.randn(7, 5), torch.randn(6, 5)
-    product, before = packed(weight, None, 6), F.linear(x, weight)
-    weight.zero_()
-    torch.testing.assert_close(product(x), before)
+def test_it_follows_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, kept, x, count = layer(), Packed(), torch.randn(6, 5), []
+    lay_out = packed._laid_out
+
+    def counting(*parts: Any) -> Any:
+        count.append(1)
+        return lay_out(*parts)
+
+    monkeypatch.setattr(packed, "_laid_out", counting)
+    kept.product(made)
+    kept.product(made)
+    assert len(count) == 1
+    changes = [
+        lambda: made.weight.mul_(2),
+        lambda: made.bias.add_(1),
+        lambda: made.load_state_dict(Layer(5, 7).state_dict()),
+        lambda: setattr(made.weight, "data", torch.randn(7, 5)),
+    ]
+    for number, change in enumerate(changes):
+        with torch.no_grad():
+            change()
+        torch.testing.assert_close(kept.product(made)(x), made(x))
+        assert len(count) == number + 2
+    kept.clear()
+    kept.product(made)
+    assert len(count) == len(changes) + 2
 
 
 def test_it_computes_in_the_type_of_autocast_or_of_the_weight() -> None:
-    weight, x = torch.randn(7, 5), torch.randn(6, 5)
-    wanted = F.linear(x, weight)
+    made, kept, x = layer(), Packed(), torch.randn(6, 5)
+    wanted = made(x)
     with torch.autocast("cpu", torch.bfloat16):
-        assert working_dtype(weight) == torch.bfloat16
-        inside = packed(weight, None, 6)
-    assert working_dtype(weight) == torch.float32
-    for product in (inside, packed(weight.bfloat16(), None, 6)):
+        assert working_dtype(made.weight) == torch.bfloat16
+        inside = kept.product(made)
+    assert working_dtype(made.weight) == torch.float32
+    assert kept.product(made)(x).dtype == torch.float32
+    for product in (inside, kept.product(made.bfloat16())):
         assert product(x).dtype == torch.bfloat16
         torch.testing.assert_close(product(x).float(), wanted, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_holds_nothing(again: Any) -> None:
+    kept = Packed()
+    kept.product(layer())
+    assert not again(kept)._kept
+    assert kept._kept

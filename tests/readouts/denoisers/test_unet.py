@@ -1,3 +1,4 @@
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -117,6 +118,22 @@ def test_in_bfloat16_it_is_nearly_the_same(steps: int) -> None:
     for one in found:
         assert one.dtype == torch.float32
         assert (one - wanted).abs().max() < 0.1 * wanted.abs().max()
+
+
+def test_the_loop_follows_its_weights_and_training_frees_what_it_kept() -> None:
+    made, seen, noised = network(), condition(), torch.randn(3, 8, 3)
+    times = torch.arange(3)
+    with torch.no_grad():
+        made.along(times, seen)
+        for parameter in made.parameters():
+            parameter.mul_(1.5)
+        wanted = made(noised, times[:1].expand(3), seen)
+        torch.testing.assert_close(made.along(times, seen)(noised, 0), wanted)
+    twin = copy.deepcopy(made)
+    torch.testing.assert_close(twin.along(times, seen)(noised, 0), wanted)
+    assert made._packed._kept
+    made.train()(noised, times, seen)
+    assert not made._packed._kept
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 7, 30])
