@@ -7,6 +7,7 @@ octo/model/components/diffusion.py (ScoreActor). Initialised as there.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.readouts.denoisers.denoiser import Condition
+from octoverse.readouts.denoisers.packed import Packed, working_dtype
+
+_Product = Callable[[nn.Linear, Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class MlpResNet(nn.Module):
         self.enter = _dense(moment + width + flat, config.hidden)
         self.blocks = nn.ModuleList(_Block(config.hidden) for _ in range(config.blocks))
         self.leave = _dense(config.hidden, flat)
+        self._packed = Packed()
 
     def forward(
         self, noised: Float[Tensor, "b h a"], time: Int[Tensor, " b"], condition: Condition
@@ -58,30 +63,45 @@ class MlpResNet(nn.Module):
         """Predict for chunks that each have a time of their own."""
         words = _mean(condition)
         moments, flat = self._moments(time).to(words.dtype), noised.flatten(1).to(words.dtype)
-        return self._finish(self.enter(torch.cat([moments, words, flat], -1)))
+        return self._finish(self.enter(torch.cat([moments, words, flat], -1)), _plain)
 
     def along(self, times: Int[Tensor, " s"], condition: Condition) -> Callable[..., Tensor]:
         """The same for a loop: times and words pass the first layer once, before it."""
         words = _mean(condition)
         sizes = [2 * len(self.frequency), words.shape[-1], math.prod(self.shape)]
         of_time, of_words, of_chunk = self.enter.weight.split(sizes, 1)
-        moments = F.linear(self._moments(times).to(words.dtype), of_time)  # (s, hidden)
-        known = moments[:, None] + F.linear(words, of_words, self.enter.bias)  # (s, b, hidden)
+        moments = F.linear(self._moments(times).to(words.dtype), of_time)[:, None]  # (s, 1, hidden)
+        known = (moments + F.linear(words, of_words, self.enter.bias)).float()
+        product = self._products(len(words))
+        of_chunk, device = of_chunk.float().T, words.device.type
 
         def step(noised: Tensor, number: int) -> Tensor:
-            return self._finish(known[number] + F.linear(noised.flatten(1).to(known), of_chunk))
+            with torch.autocast(device, enabled=False):
+                x = torch.addmm(known[number], noised.flatten(1), of_chunk)
+                return self._finish(x, product)
 
         return step
+
+    def _products(self, rows: int) -> _Product:
+        """How the layers are applied in a loop."""
+        if rows == 1 and working_dtype(self.leave.weight) == torch.float32:
+            return _plain  # a product with one row reads weights as they lie
+        layers = [self.leave, *(one for block in self._blocks() for one in block.layers())]
+        maps = {layer: self._packed.product(layer) for layer in layers}
+        return lambda layer, x: maps[layer](x)
 
     def _moments(self, time: Tensor) -> Tensor:
         angle = 2 * math.pi * time[:, None] * self.frequency.float()
         features = torch.cat([angle.cos(), angle.sin()], -1)
         return self.time(features.to(self.frequency.dtype))
 
-    def _finish(self, x: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x)
-        return self.leave(F.silu(x)).float().unflatten(-1, self.shape)
+    def _finish(self, x: Tensor, product: _Product) -> Tensor:
+        for block in self._blocks():
+            x = block(x, product)
+        return product(self.leave, F.silu(x)).float().unflatten(-1, self.shape)
+
+    def _blocks(self) -> "list[_Block]":
+        return cast(list[_Block], self.blocks)
 
 
 class _Block(nn.Module):
@@ -91,12 +111,23 @@ class _Block(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=1e-6)  # flax's default
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        for layer in (self.widen, self.narrow):
+        for layer in self.layers():
             nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.narrow(F.silu(self.widen(self.norm(x))))
+    def layers(self) -> tuple[nn.Linear, nn.Linear]:
+        return self.widen, self.narrow
+
+    def forward(self, x: Tensor, product: _Product) -> Tensor:
+        norm = self.norm
+        inner = F.layer_norm(
+            x.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps
+        )
+        return x + product(self.narrow, F.silu(product(self.widen, inner)))
+
+
+def _plain(layer: nn.Linear, x: Tensor) -> Tensor:
+    return layer(x.to(layer.weight.dtype))
 
 
 def _dense(inputs: int, outputs: int) -> nn.Linear:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 @runtime_checkable
 class Layer(Protocol):
-    """A module that is a linear map of something."""
+    """A module that is a linear map of something, and no nn.Linear."""
 
     def matrix(self) -> tuple[Tensor, Tensor | None]:
         """Weight (o, i) and bias (o,)."""
@@ -40,16 +40,17 @@ class Packed:
     """The laid-out weights of some layers; a copy of it holds none."""
 
     def __init__(self) -> None:
-        self._kept: dict[Layer, _Kept] = {}
+        self._kept: dict[Layer | nn.Linear, _Kept] = {}
 
-    def product(self, layer: Layer) -> Callable[[Tensor], Tensor]:
+    def product(self, layer: Layer | nn.Linear) -> Callable[[Tensor], Tensor]:
         """Map x (..., i) to x weight' + bias, (..., o), in `working_dtype`; no gradients."""
         sources = tuple(one.detach() for one in layer.parameters())
         dtype, kept = working_dtype(sources[0]), self._kept.get(layer)
         if kept is None or not kept.is_of(sources, dtype):
-            weight, bias = (None if x is None else x.detach().to(dtype) for x in layer.matrix())
+            matrix = (layer.weight, layer.bias) if isinstance(layer, nn.Linear) else layer.matrix()
+            weight, bias = (None if one is None else one.detach().to(dtype) for one in matrix)
             assert weight is not None
-            versions = tuple(one._version for one in sources)
+            versions = tuple(_version(one) for one in sources)
             kept = _Kept(sources, versions, dtype, _laid_out(weight, bias))
             self._kept[layer] = kept
         return kept.product
@@ -78,9 +79,14 @@ class _Kept:
         """Whether the weights are still those of these sources."""
         # The sources are held, so nothing else can come to lie at their addresses.
         return dtype == self.dtype and all(
-            held.data_ptr() == source.data_ptr() and version == source._version
+            held.data_ptr() == source.data_ptr() and version == _version(source)
             for held, version, source in zip(self.sources, self.versions, sources, strict=True)
         )
+
+
+def _version(tensor: Tensor) -> int:
+    """Grows with every change; what is made in inference mode counts none."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def _laid_out(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.readouts.denoisers.denoiser import Condition
+from octoverse.readouts.denoisers.packed import Packed
 from octoverse.trunk.attention import attend
 
 _Memory = tuple[Tensor, Tensor]
+_Product = Callable[[nn.Linear, Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,7 @@ class Transformer(nn.Module):
         self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, size)
         square = torch.ones(1, 1, horizon, horizon, dtype=torch.bool)
         allowed = square.tril() if config.causal else square
+        self._packed = Packed()
         self.register_buffer("allowed", allowed, persistent=False)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -79,7 +82,7 @@ class Transformer(nn.Module):
         """Predict for chunks that each have a time of their own."""
         known = torch.cat([self._moments(time)[:, None], self._read(condition)], 1)
         memory = [layer.remember(known) for layer in self._layers()]
-        return self._run(noised, memory, _with_time(condition))
+        return self._run(noised, memory, _with_time(condition), _plain)
 
     def along(self, times: Int[Tensor, " s"], condition: Condition) -> Callable[..., Tensor]:
         """The same for a loop: keys and values of words and times are made before it."""
@@ -89,21 +92,27 @@ class Transformer(nn.Module):
         memory = [layer.remember(room) for layer in self._layers()]
         of_times = [layer.remember(moments[:, None]) for layer in self._layers()]
         readable = _with_time(condition)
+        layers = [self.leave, *(one for layer in self._layers() for one in layer.of_rows())]
+        maps = {layer: self._packed.product(layer) for layer in layers}
+
+        def product(layer: nn.Linear, x: Tensor) -> Tensor:
+            return maps[layer](x)
 
         def step(noised: Tensor, number: int) -> Tensor:
             for (key, value), (time_key, time_value) in zip(memory, of_times, strict=True):
                 key[:, :, :1] = time_key[number]
                 value[:, :, :1] = time_value[number]
-            return self._run(noised, memory, readable)
+            return self._run(noised, memory, readable, product)
 
         return step
 
-    def _run(self, noised: Tensor, memory: list[_Memory], readable: Tensor) -> Tensor:
-        position = self.position
-        x = self.enter(noised.to(position.dtype)) + position
+    def _run(
+        self, noised: Tensor, memory: list[_Memory], readable: Tensor, product: _Product
+    ) -> Tensor:
+        x = _plain(self.enter, noised) + self.position
         for layer, known in zip(self._layers(), memory, strict=True):
-            x = layer(x, self.allowed, known, readable)
-        return self.leave(self.norm(x)).float()
+            x = layer(x, self.allowed, known, readable, product)
+        return product(self.leave, self.norm(x)).float()
 
     def _read(self, condition: Condition) -> Float[Tensor, "b n d"]:
         """The words, as the layers read them; what is not valid as zeros, and not read."""
@@ -132,18 +141,22 @@ class _Layer(nn.Module):
         self.rows, self.rows_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.query, self.known = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.words_out, self.inner_norm = nn.Linear(width, width), nn.LayerNorm(width)
-        self.inner = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
+        self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, allowed: Tensor, known: _Memory, readable: Tensor) -> Tensor:
-        query, key, value = self._heads(self.rows(self.row_norm(x)), 3)
+    def forward(
+        self, x: Tensor, allowed: Tensor, known: _Memory, readable: Tensor, product: _Product
+    ) -> Tensor:
+        query, key, value = self._heads(product(self.rows, self.row_norm(x)), 3)
         allowed = allowed.expand(len(x), -1, -1, -1)
-        x = x + self.rows_out(_joined(attend(query, key, value, allowed)))
-        (query,) = self._heads(self.query(self.word_norm(x)), 1)
+        x = x + product(self.rows_out, _joined(attend(query, key, value, allowed)))
+        (query,) = self._heads(product(self.query, self.word_norm(x)), 1)
         readable = readable.expand(-1, -1, x.shape[1], -1)
-        x = x + self.words_out(_joined(attend(query, *known, readable)))
-        return x + self.inner(self.inner_norm(x))
+        x = x + product(self.words_out, _joined(attend(query, *known, readable)))
+        return x + product(self.narrow, F.gelu(product(self.widen, self.inner_norm(x))))
+
+    def of_rows(self) -> tuple[nn.Linear, ...]:
+        """The layers that rows pass, which is all but what makes keys and values of words."""
+        return self.rows, self.rows_out, self.query, self.words_out, self.widen, self.narrow
 
     def remember(self, known: Tensor) -> _Memory:
         """Keys and values, each (b, heads, n, c)."""
@@ -152,6 +165,10 @@ class _Layer(nn.Module):
 
     def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         return x.unflatten(-1, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _plain(layer: nn.Linear, x: Tensor) -> Tensor:
+    return layer(x.to(layer.weight.dtype))
 
 
 def _joined(x: Tensor) -> Float[Tensor, "b n d"]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from octoverse import noise as seeded
+from octoverse.precision import autocast, lower
 from octoverse.readout import Context, TrunkShape
 from octoverse.readouts.denoisers.denoiser import Condition
 from octoverse.readouts.denoisers.mlp_resnet import MlpResNetConfig
@@ -331,6 +332,19 @@ def test_its_tokens_are_blank() -> None:
     assert made.values.shape == (3, 1, 2, 16)
     assert not made.values.any()
     assert made.valid.all()
+
+
+@EVERY
+def test_lowered_it_samples_nearly_the_same(context: Callable[..., Context], denoiser: str) -> None:
+    readout = diffusion(denoiser=denoiser, predict="x0").eval()
+    start, few = torch.randn(2, 1, 4, 3), context([1, 2])
+    wanted = readout.sample(few, noise=start).actions
+    lower(readout)
+    for seen in (few, replace(few, own=few.own.bfloat16())):
+        with autocast(start.device, True):
+            found = readout.sample(seen, noise=start).actions
+        assert found.dtype == torch.float32
+        assert torch.allclose(found, wanted, atol=0.1)
 
 
 @EVERY

@@ -65,6 +65,12 @@ def test_it_follows_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(count) == len(changes) + 2
 
 
+def test_weights_made_in_inference_mode_serve_too() -> None:
+    with torch.inference_mode():
+        made, x = layer(), torch.randn(6, 5)
+        torch.testing.assert_close(Packed().product(made)(x), made(x))
+
+
 def test_it_computes_in_the_type_of_autocast_or_of_the_weight() -> None:
     made, kept, x = layer(), Packed(), torch.randn(6, 5)
     wanted = made(x)

@@ -45,8 +45,8 @@ def with_torch_s_decoder(
         for name, module in {
             "self_attn.out_proj": layer.rows_out,
             "multihead_attn.out_proj": layer.words_out,
-            "linear1": layer.inner[0],
-            "linear2": layer.inner[2],
+            "linear1": layer.widen,
+            "linear2": layer.narrow,
             "norm1": layer.row_norm,
             "norm2": layer.word_norm,
             "norm3": layer.inner_norm,
