@@ -1,10 +1,12 @@
 """Random but valid observations and actions of any body, made from its spec alone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from octoverse.embodiment import (
+    AccelerationCurvature,
     ActionGroup,
     Camera,
     Command,
@@ -16,8 +18,10 @@ from octoverse.embodiment import (
     Route,
     State,
     Stream,
+    Waypoints,
     stream_shape,
 )
+from octoverse.episode import Episode
 
 _WORDS = ("lift", "reach", "follow", "open", "the", "red", "blue", "cube", "lane", "door")
 _SPEED = 5.0
@@ -65,3 +69,61 @@ def _within(
     # Rounding to float32 may step over a limit such as pi.
     low, high = np.array([numbers.low, numbers.high], dtype=np.float32)
     return np.clip(rng.uniform(low, high, shape).astype(np.float32), low, high)
+
+
+def random_episode(body: Embodiment, steps: int, rng: np.random.Generator) -> Episode:
+    """Make an episode that can be learned: frames at random, actions that go on smoothly.
+
+    Control steps follow slow waves within the limits; paths are steady drives at the speed that
+    the frame shows, where it shows one.
+    """
+    frames = [random_frame(body, rng) for _ in range(steps)]
+    action = {}
+    for name, group in body.action.items():
+        if isinstance(group, PathGroup):
+            paths = [_drive(group, _speed(body, frame), rng) for frame in frames]
+            action[name] = np.stack(paths)
+        else:
+            action[name] = _waves(group, np.arange(steps) / body.control_hz, rng)
+    return Episode(
+        embodiment=body.name,
+        source="synthetic",
+        key=str(rng.integers(2**31)),
+        times_ns=np.round(np.arange(steps) * (1e9 / body.control_hz)).astype(np.int64),
+        observation={
+            name: [frame[name] for frame in frames]
+            if isinstance(stream, Instruction)
+            else np.stack([frame[name] for frame in frames])
+            for name, stream in body.observation.items()
+        },
+        action=action,
+    )
+
+
+def _waves(group: ActionGroup, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A sine for each number, of half its range and two to ten seconds long, (steps, a)."""
+    low, high = np.array([group.low, group.high], dtype=np.float32)
+    turns = np.outer(time, rng.uniform(0.1, 0.5, group.size)) + rng.uniform(0, 1, group.size)
+    wave: np.ndarray = (low + high) / 2 + (high - low) / 4 * np.sin(2 * np.pi * turns)
+    return np.clip(wave.astype(np.float32), low, high)
+
+
+def _drive(
+    group: Waypoints | AccelerationCurvature, speed: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A path of steady acceleration and turning, (steps, a)."""
+    push, turn = rng.normal(0, (0.5, 0.05))  # [m/s^2], [rad/s]
+    time = np.arange(1, group.steps + 1) / group.hz
+    if isinstance(group, AccelerationCurvature):
+        rows = [np.full_like(time, push), np.full_like(time, turn / max(speed, 1.0))]
+    else:
+        x, heading = speed * time + push / 2 * time**2, turn * time
+        rows = [x, x * heading / 2, heading]
+    low, high = np.array([group.low, group.high], dtype=np.float32)
+    return np.clip(np.stack(rows, 1).astype(np.float32), low, high)
+
+
+def _speed(body: Embodiment, frame: Mapping[str, Any]) -> float:
+    """What the frame shows, if it does, kept to what a car does [m/s]."""
+    shown = isinstance(body.observation.get("speed"), State)
+    return float(np.clip(frame["speed"][0], 0, 30)) if shown else _SPEED
