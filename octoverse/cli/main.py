@@ -44,6 +44,11 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
         "Train one policy on the data of many bodies.",
         "octoverse train --recipe real --data FOLDER",
     ),
+    "recipes": Command(
+        "octoverse.cli.recipes:recipes",
+        "List the recipes: what they are, how large, and how fast here.",
+        "octoverse recipes act",
+    ),
     "eval": Command(
         "octoverse.cli.eval:evaluate",
         "Judge a checkpoint closed-loop in simulation.",
