@@ -64,6 +64,13 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
         "Write only what serving needs of a checkpoint, in half the size if you like.",
         "octoverse export runs/mine mine --precision float16",
     ),
+    "import": {
+        "octo": Command(
+            "octoverse.cli.interop:octo",
+            "Turn a published Octo checkpoint into one of ours, without jax.",
+            "octoverse import octo octo-small-1.5 imported --data-set bridge_dataset",
+        ),
+    },
     "embodiments": {
         "list": Command(
             "octoverse.cli.embodiments:list_bodies",
@@ -125,6 +132,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     },
 }
 _GROUPS = {
+    "import": "Checkpoints of other projects: octo.",
     "embodiments": "The bodies that are installed: list, show, check, new.",
     "data": "Data sets: record, inspect, doctor, stats, mix, view, convert.",
 }

@@ -16,7 +16,8 @@ def test_the_shares_are_those_of_nichol_and_dhariwal(steps: int) -> None:
     made = squared_cosine(steps)
     assert len(made.betas) == steps
     for number in range(steps):
-        wanted = min(1 - kept((number + 1) / steps) / kept(number / steps), 0.999)
+        largest = float(np.float32(0.999))
+        wanted = min(1 - kept((number + 1) / steps) / kept(number / steps), largest)
         assert made.betas[number] == pytest.approx(wanted, rel=1e-9)
     whole = [kept((number + 1) / steps) / kept(0) for number in range(steps - 1)]
     assert made.alpha_hats[:-1].tolist() == pytest.approx(whole, rel=1e-9)
