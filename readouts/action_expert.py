@@ -83,9 +83,9 @@ class _Seen:
 
     memory: Sequence[tuple[Float[Tensor, "b n l c"], Float[Tensor, "b n l c"]]]
     """The trunk's keys and values in each layer, n heads of c numbers."""
-    trunk: Float[Tensor, "b 1 1 l"]
+    trunk: Float[Tensor, "b 1 1 l"] | None
     """Added to scores of the trunk's keys: 0, or -inf where they may not be read."""
-    own: Float[Tensor, "b 1 1 h h"]
+    own: Float[Tensor, "b 1 1 h h"] | None
     """The same for keys of action tokens, within one sample."""
 
 
@@ -163,21 +163,20 @@ class ActionExpert(nn.Module):
 
     def _seen(self, context: Context, valid: Bool[Tensor, "b h a"]) -> _Seen:
         """Lay out the trunk's memory as the products want it; a row without numbers is not read."""
-        memory = [
-            (
-                (key.detach() if self.config.insulate else key).contiguous(),
-                (value.detach() if self.config.insulate else value).contiguous(),
-            )
-            for key, value in context.memory
-        ]
-        real = valid.any(-1)[:, None, None, None]
+        visible, memory = context.visible, context.memory
+        if self.config.insulate:
+            memory = tuple((key.detach(), value.detach()) for key, value in memory)
+        shown = visible.any(0)
+        if visible.device.type == "cpu" and not shown.all():
+            memory = tuple((key[:, :, shown], value[:, :, shown]) for key, value in memory)
+            visible = visible[:, shown]
         # A token always reads itself, so that no row of the softmax is empty.
         itself = torch.eye(valid.shape[1], dtype=torch.bool, device=valid.device)
-        dtype = memory[0][0].dtype
+        own, dtype = valid.any(-1)[:, None, None, None] | itself, memory[0][0].dtype
         return _Seen(
-            memory,
-            _added(context.visible[:, None, None], dtype),
-            _added(real | itself, dtype),
+            [(key.contiguous(), value.contiguous()) for key, value in memory],
+            _added(visible[:, None, None], dtype),
+            _added(own, dtype),
         )
 
 
@@ -220,16 +219,22 @@ def _attend(
     """
     rows, length = query.shape[3], key.shape[2]
     query = query * query.shape[-1] ** -0.5
-    to_trunk = (query.flatten(2, 3) @ key.transpose(-2, -1) + seen.trunk).unflatten(2, (-1, rows))
-    to_own = query @ own_key.transpose(-2, -1) + seen.own
-    share = torch.cat([to_trunk, to_own], -1).softmax(-1)
+    to_trunk = query.flatten(2, 3) @ key.transpose(-2, -1)
+    to_own = query @ own_key.transpose(-2, -1)
+    if seen.trunk is not None:
+        to_trunk = to_trunk + seen.trunk
+    if seen.own is not None:
+        to_own = to_own + seen.own
+    share = torch.cat([to_trunk.unflatten(2, (-1, rows)), to_own], -1).softmax(-1)
     read = (share[..., :length].flatten(2, 3) @ value).unflatten(2, (-1, rows))
     read = read + share[..., length:] @ own_value
     return read.permute(0, 2, 3, 1, 4).flatten(3)
 
 
-def _added(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where something may be read, -inf where not."""
-    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(
-        ~allowed, -torch.inf
-    )
+def _added(allowed: Bool[Tensor, "..."], dtype: torch.dtype) -> Tensor | None:
+    """0 where something may be read, -inf where not; None where everything may be."""
+    # Asking a GPU would wait for it; on a CPU the sum costs half as much as both products.
+    if allowed.device.type == "cpu" and allowed.all():
+        return None
+    nothing = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return nothing.masked_fill(~allowed, -torch.inf)
