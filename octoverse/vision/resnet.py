@@ -92,7 +92,7 @@ class ResNet(nn.Module):
             )
         # Channels last is faster on CPU and GPU alike, in float32 and bfloat16.
         x = images.contiguous(memory_format=torch.channels_last)
-        x = self.pool(_convolve(self.conv1, self.bn1, x).relu_())
+        x = self.pool(_convolve(self.conv1, self.bn1, x, relu=True))
         for number, block in enumerate(self._blocks()):
             x = block(x, None if film is None else film[number])
         return x
@@ -134,7 +134,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor, film: Film | None = None) -> Tensor:
         """Read (b, before, h, w), answer (b, after, h / stride, w / stride)."""
-        answer = _convolve(self.conv1, self.bn1, x).relu_()
+        answer = _convolve(self.conv1, self.bn1, x, relu=True)
         answer = _convolve(self.conv2, self.bn2, answer)
         if film is not None:
             answer = film(answer)
@@ -154,10 +154,11 @@ def _norm(kind: Norm, channels: int) -> nn.Module:
     return nn.GroupNorm(channels // 16, channels)
 
 
-def _convolve(convolution: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
+def _convolve(convolution: nn.Conv2d, norm: nn.Module, x: Tensor, *, relu: bool = False) -> Tensor:
     if isinstance(norm, FrozenBatchNorm):
-        return norm.after(convolution, x)
-    return norm(convolution(x))
+        return norm.after(convolution, x, relu=relu)
+    found: Tensor = norm(convolution(x))
+    return found.relu_() if relu else found
 
 
 def _drop_classifier(

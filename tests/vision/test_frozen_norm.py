@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -54,3 +57,31 @@ def test_weights_made_in_inference_mode_are_folded_too() -> None:
         convolution, frozen = nn.Conv2d(3, 4, 3, bias=False), norm()
         x = torch.randn(1, 3, 8, 8)
         assert torch.allclose(frozen.after(convolution, x), frozen(convolution(x)), atol=1e-5)
+
+
+@pytest.mark.parametrize("laid_out", [True, False])
+@pytest.mark.parametrize("relu", [True, False])
+def test_what_is_kept_serves_every_shape_and_needs_no_layout_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, relu: bool, laid_out: bool
+) -> None:
+    if not laid_out:
+        monkeypatch.delattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", raising=False)
+    torch.manual_seed(0)
+    frozen, convolution = norm(), nn.Conv2d(3, 4, 3, 2, 1, bias=False)
+    for shape in ((1, 3, 8, 8), (5, 3, 8, 8), (2, 3, 21, 13), (1, 3, 8, 8)):
+        x = torch.randn(shape)
+        expected = frozen(convolution(x))
+        expected = expected.relu() if relu else expected
+        with torch.inference_mode():
+            assert torch.allclose(frozen.after(convolution, x, relu=relu), expected, atol=1e-5)
+
+
+def test_what_is_kept_goes_into_no_copy_and_no_file() -> None:
+    frozen, convolution, x = norm(), nn.Conv2d(3, 4, 3, bias=False), torch.randn(1, 3, 8, 8)
+    with torch.inference_mode():
+        before = frozen.after(convolution, x)
+    assert frozen._kept is not None
+    for other in (copy.deepcopy(frozen), pickle.loads(pickle.dumps(frozen))):
+        assert other._kept is None
+        with torch.inference_mode():
+            assert torch.equal(other.after(convolution, x), before)
