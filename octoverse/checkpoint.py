@@ -29,6 +29,8 @@ from octoverse.policy import Policy
 
 FORMAT = 1
 _WEIGHTS = "model.safetensors"
+_TOLD = 3
+"""Tensors of one kind that an error names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,18 +123,34 @@ def load(folder: Path | str, device: str | torch.device = "cpu") -> Policy:
     except OctoverseError as error:
         raise BadCheckpoint(f"{folder}: its files do not fit each other: {error}") from error
     weights = read_weights(folder)
-    expected, found = policy.state_dict(), set(weights)
-    wrong = sorted(found ^ set(expected)) or sorted(
-        key for key in found if weights[key].shape != expected[key].shape
-    )
+    wrong = differences(policy.state_dict(), weights)
     if wrong:
         raise BadCheckpoint(
-            f"{folder / _WEIGHTS}: expected the tensors that config.json describes, got others "
-            f"({len(wrong)}, the first is '{wrong[0]}'). The two files belong to different runs."
+            f"{folder / _WEIGHTS}: expected the tensors that config.json describes, got others: "
+            f"{'; '.join(wrong)}. The two files belong to different runs, or to another version of "
+            f"octoverse: copy both again, or use octoverse {versions.get('octoverse', '?')}, which "
+            "wrote them."
         )
     policy.load_state_dict(weights)
     policy.name = f"{versions['name']}-{versions['weights_sha256'][:8]}"
     return policy.to(device).eval()
+
+
+def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """In words: which tensors are missing, too many or of another shape, a few of each kind."""
+    lacking = [f"'{name}' {tuple(expected[name].shape)}" for name in expected if name not in found]
+    beyond = [f"'{name}' {tuple(found[name].shape)}" for name in found if name not in expected]
+    other = [
+        f"'{name}' expected {tuple(value.shape)}, found {tuple(found[name].shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    kinds = (("missing", lacking), ("not expected", beyond), ("of another shape", other))
+    return [
+        f"{len(names)} {kind} ({', '.join(sorted(names)[:_TOLD])}{', ...' * (len(names) > _TOLD)})"
+        for kind, names in kinds
+        if names
+    ]
 
 
 def describe(folder: Path) -> Description:
@@ -141,11 +159,12 @@ def describe(folder: Path) -> Description:
     Raises:
         BadCheckpoint: as `load`.
     """
-    found = _json(folder / "versions.json").get("format")
-    if found != FORMAT:
+    versions = _json(folder / "versions.json")
+    if versions.get("format") != FORMAT:
         raise BadCheckpoint(
-            f"{folder}: expected a checkpoint of format {FORMAT}, got format {found}. "
-            "Use the octoverse version that wrote it (see versions.json), or train anew."
+            f"{folder}: expected a checkpoint of format {FORMAT}, which octoverse "
+            f"{version('octoverse')} reads, got format {versions.get('format')}, written by "
+            f"octoverse {versions.get('octoverse', '?')}. Use that version, or train anew."
         )
     try:
         return Description(

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -145,7 +146,11 @@ def garbled(folder: Path) -> None:
         (cut("config.json"), "config.json is not JSON: .* The checkpoint is incomplete; copy it"),
         (written("versions.json", "[]"), "versions.json: expected fields by name, got list. The c"),
         (written("config.json", '"x"'), "config.json: expected fields by name, got str"),
-        (edited("versions.json", "format", to=2), "of format 1, got format 2. Use the octoverse v"),
+        (
+            edited("versions.json", "format", to=2),
+            r"of format 1, which octoverse [\d.]+ reads, got format 2, written by octoverse "
+            r"[\d.]+. Use that version, or train anew",
+        ),
         (
             edited("config.json", "tokenizers", "image", "name", to="imag"),
             "config.json cannot be used: No tokenizer named 'imag'. Did you mean 'image'",
@@ -160,11 +165,14 @@ def garbled(folder: Path) -> None:
         ),
         (
             edited("config.json", "trunk", "layers", to=3),
-            "expected the tensors that config.json describes, got others .* different runs",
+            r"got others: 12 missing \('trunk.blocks.2.attention_norm.bias' \(32,\), .*, \.\.\.\). "
+            r"The two files belong to different runs, or to another version of octoverse: copy "
+            r"both again, or use octoverse [\d.]+, which wrote them",
         ),
         (
             edited("config.json", "trunk", "mlp_ratio", to=3),
-            "expected the tensors that config.json describes, got others .* different runs",
+            r"got others: 6 of another shape \('trunk.blocks.0.mlp.0.bias' expected \(96,\), found "
+            r"\(128,\), 'trunk.blocks.0.mlp.0.weight' expected \(96, 32\), found \(128, 32\), ",
         ),
         (
             written("embodiments.json", "{}"),
@@ -233,12 +241,20 @@ def test_where_there_is_no_checkpoint_the_error_says_how_to_get_one(tmp_path: Pa
         checkpoint.load(tmp_path)
 
 
-def test_tensors_beyond_those_expected_are_refused(small: ModuleType, folder: Path) -> None:
-    weights = {**small.policy("flow").state_dict(), "trunk.extra": torch.zeros(1)}
+def test_tensors_missing_beyond_and_of_another_shape_are_named_with_both_shapes(
+    small: ModuleType, folder: Path
+) -> None:
+    weights = {**small.policy("flow").state_dict(), "trunk.extra": torch.zeros(1, 2)}
+    del weights["trunk.norm.bias"]
+    weights["trunk.norm.weight"] = torch.zeros(7)
     save_file(weights, folder / "model.safetensors")
     digest = checkpoint._hash(folder / "model.safetensors")
     edited("versions.json", "weights_sha256", to=digest)(folder)
-    with pytest.raises(BadCheckpoint, match=r"got others \(1, the first is 'trunk.extra'\)"):
+    words = (
+        "got others: 1 missing ('trunk.norm.bias' (32,)); 1 not expected ('trunk.extra' (1, 2)); "
+        "1 of another shape ('trunk.norm.weight' expected (32,), found (7,)). The two files"
+    )
+    with pytest.raises(BadCheckpoint, match=re.escape(words)):
         checkpoint.load(folder)
 
 

@@ -130,6 +130,13 @@ class Trainer:
         kept = checkpoint.read_weights(found[-1])
         state = _load(trainer / "state.pt", self.policy.device)
         kept = state.get("mean", kept)
+        wrong = checkpoint.differences(self.policy.state_dict(), state["weights"])
+        if wrong:
+            raise BadCheckpoint(
+                f"{trainer / 'state.pt'}: expected the weights of this policy, got others: "
+                f"{'; '.join(wrong)}. It is of another version of octoverse: go on with that one, "
+                "or begin anew with --from and another --out."
+            )
         self.policy.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.mean = {name: kept[name].to(self.policy.device) for name in self.mean}

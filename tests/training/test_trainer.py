@@ -234,6 +234,21 @@ def test_a_damaged_state_is_refused_with_the_cure(
         trainer().resume(tmp_path, Place())
 
 
+def test_a_state_of_other_modules_is_refused_by_the_names_of_its_tensors(
+    trainer: Callable[..., Any], tmp_path: Path
+) -> None:
+    trainer(1).save(tmp_path, Place())
+    path = checkpoint.steps(tmp_path)[-1] / "trainer/state.pt"
+    state = torch.load(path, weights_only=True)
+    state["weights"]["trunk.norm.bias"] = torch.zeros(3)
+    torch.save(state, path)
+    words = (
+        r"state.pt: expected the weights of this policy, got .* \(32,\), found \(3,\)\). It is of"
+    )
+    with pytest.raises(BadCheckpoint, match=words):
+        trainer().resume(tmp_path, Place())
+
+
 def test_a_state_cut_in_half_is_refused(trainer: Callable[..., Any], tmp_path: Path) -> None:
     trainer(1).save(tmp_path, Place())
     path = checkpoint.steps(tmp_path)[-1] / "trainer/state.pt"
