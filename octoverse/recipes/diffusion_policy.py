@@ -9,8 +9,9 @@ Faithful: these sizes; one ResNet for all cameras; group norms; the noise schedu
 chunk is clipped in every step. As there, an instruction is not read: one policy, one task.
 Not: a trunk of no layers gives tokens learned positions and normalises them; a state passes two
 layers; chunks begin at the newest observation, not at the one before; ranges are those of the 1 %
-and 99 % quantiles, and the clip is at 1.5 of them; a missing observation is zeros, not repeated. A
-random crop is for `PreprocessConfig.augmentation` to switch on.
+and 99 % quantiles, and the clip is at 1.5 of them; a missing observation is zeros, not repeated;
+what a chunk lacks at an episode's end never counts. A random crop is for
+`PreprocessConfig.augmentation` to switch on.
 """
 
 from collections.abc import Sequence

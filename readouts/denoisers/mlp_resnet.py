@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.readouts.denoisers.denoiser import Condition
-from octoverse.readouts.denoisers.packed import Packed, working_dtype
+from octoverse.readouts.denoisers.packed import Packed, plain, working_dtype
 
 _Product = Callable[[nn.Linear, Tensor], Tensor]
 
@@ -63,7 +63,7 @@ class MlpResNet(nn.Module):
         """Predict for chunks that each have a time of their own."""
         words = _mean(condition)
         moments, flat = self._moments(time).to(words.dtype), noised.flatten(1).to(words.dtype)
-        return self._finish(self.enter(torch.cat([moments, words, flat], -1)), _plain)
+        return self._finish(self.enter(torch.cat([moments, words, flat], -1)), plain)
 
     def along(self, times: Int[Tensor, " s"], condition: Condition) -> Callable[..., Tensor]:
         """The same for a loop: times and words pass the first layer once, before it."""
@@ -85,7 +85,7 @@ class MlpResNet(nn.Module):
     def _products(self, rows: int) -> _Product:
         """How the layers are applied in a loop."""
         if rows == 1 and working_dtype(self.leave.weight) == torch.float32:
-            return _plain  # a product with one row reads weights as they lie
+            return plain  # a product with one row reads weights as they lie
         layers = [self.leave, *(one for block in self._blocks() for one in block.layers())]
         maps = {layer: self._packed.product(layer) for layer in layers}
         return lambda layer, x: maps[layer](x)
@@ -124,10 +124,6 @@ class _Block(nn.Module):
             x.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps
         )
         return x + product(self.narrow, F.silu(product(self.widen, inner)))
-
-
-def _plain(layer: nn.Linear, x: Tensor) -> Tensor:
-    return layer(x.to(layer.weight.dtype))
 
 
 def _dense(inputs: int, outputs: int) -> nn.Linear:

@@ -36,6 +36,11 @@ def working_dtype(weight: Tensor) -> torch.dtype:
     return weight.dtype
 
 
+def plain(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer itself, for an x of any type."""
+    return layer(x.to(layer.weight.dtype))
+
+
 class Packed:
     """The laid-out weights of some layers; a copy of it holds none."""
 

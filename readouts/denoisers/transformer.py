@@ -6,7 +6,6 @@ time through two layers with Mish; initialised as there). Its dropout is left ou
 read all words, which are the trunk's.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -17,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.readouts.denoisers.denoiser import Condition
-from octoverse.readouts.denoisers.packed import Packed
+from octoverse.readouts.denoisers.packed import Packed, plain
+from octoverse.readouts.denoisers.sinusoids import sinusoids
 from octoverse.trunk.attention import attend
 
 _Memory = tuple[Tensor, Tensor]
@@ -82,7 +82,7 @@ class Transformer(nn.Module):
         """Predict for chunks that each have a time of their own."""
         known = torch.cat([self._moments(time)[:, None], self._read(condition)], 1)
         memory = [layer.remember(known) for layer in self._layers()]
-        return self._run(noised, memory, _with_time(condition), _plain)
+        return self._run(noised, memory, _with_time(condition), plain)
 
     def along(self, times: Int[Tensor, " s"], condition: Condition) -> Callable[..., Tensor]:
         """The same for a loop: keys and values of words and times are made before it."""
@@ -109,7 +109,7 @@ class Transformer(nn.Module):
     def _run(
         self, noised: Tensor, memory: list[_Memory], readable: Tensor, product: _Product
     ) -> Tensor:
-        x = _plain(self.enter, noised) + self.position
+        x = plain(self.enter, noised) + self.position
         for layer, known in zip(self._layers(), memory, strict=True):
             x = layer(x, self.allowed, known, readable, product)
         return product(self.leave, self.norm(x)).float()
@@ -121,11 +121,8 @@ class Transformer(nn.Module):
 
     def _moments(self, time: Tensor) -> Float[Tensor, "b d"]:
         """The times, as the layers read them."""
-        half = self.width // 2
-        steepness = math.log(10000) / (half - 1)
-        angle = time[:, None] * (torch.arange(half, device=time.device) * -steepness).exp()
-        features = torch.cat([angle.sin(), angle.cos()], -1)
-        return self.mix(features.to(self.position.dtype) + self.time_position)
+        features = sinusoids(time, self.width).to(self.position.dtype)
+        return self.mix(features + self.time_position)
 
     def _layers(self) -> list["_Layer"]:
         return cast(list[_Layer], self.layers)
@@ -165,10 +162,6 @@ class _Layer(nn.Module):
 
     def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         return x.unflatten(-1, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-
-
-def _plain(layer: nn.Linear, x: Tensor) -> Tensor:
-    return layer(x.to(layer.weight.dtype))
 
 
 def _joined(x: Tensor) -> Float[Tensor, "b n d"]:

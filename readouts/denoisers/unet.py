@@ -4,12 +4,11 @@ Source: Chi et al., "Diffusion Policy", 2023, section IV-A; real-stanford/diffus
 model/diffusion/conditional_unet1d.py; sizes of huggingface/lerobot, policies/diffusion (which
 leaves out the local condition, as we do); Perez et al., "FiLM", 2018.
 
-Its convolutions are written as products over windows of rows: with 4 to 16 rows a convolution's
-own kernels spend most of their time on the layout of the weights (on a CPU they take three times
-as long forward and backward, one row at a time; weights keep a convolution's layout).
+Its convolutions are written as products with windows of rows, of weights that lie as a
+convolution's: over 4 to 16 rows, a CPU's convolutions mostly move weights about and take three
+times as long, forward and backward.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Union, cast
@@ -22,6 +21,7 @@ from torch.nn import functional as F
 from octoverse.errors import SpecMismatch
 from octoverse.readouts.denoisers.denoiser import Condition
 from octoverse.readouts.denoisers.packed import Packed, working_dtype
+from octoverse.readouts.denoisers.sinusoids import sinusoids
 
 _Layer = Union["_Convolution", "_Doubling"]
 _Product = Callable[[_Layer, Tensor], Tensor]
@@ -106,10 +106,11 @@ class UNet(nn.Module):
         flat, blocks = F.mish(self._flat(condition)), self._blocks()
         moments = F.mish(self._moments(times))
         # FiLM is linear in what Mish made of times and words, so that each passes it once.
-        weight = torch.cat([block.film.weight for block in blocks]).to(flat)
-        bias = torch.cat([block.film.bias for block in blocks]).to(flat)
+        weight = torch.cat([block.film.weight for block in blocks])
+        bias = torch.cat([block.film.bias for block in blocks])
         of_time, of_words = weight.split([self.moment, flat.shape[-1]], 1)
-        of_times, of_all = F.linear(moments, of_time), F.linear(flat, of_words, bias)
+        of_times = F.linear(moments.to(weight.dtype), of_time).float()
+        of_all = F.linear(flat.to(weight.dtype), of_words, bias).float()
         sizes = [block.film.out_features for block in blocks]
         maps = {layer: self._packed.product(layer) for layer in self._layers()}
 
@@ -135,10 +136,7 @@ class UNet(nn.Module):
         return x.transpose(1, 2)[:, : self.shape[0]]
 
     def _moments(self, time: Tensor) -> Float[Tensor, "b m"]:
-        half = self.moment // 2
-        steepness = math.log(10000) / (half - 1)
-        angle = time[:, None] * (torch.arange(half, device=time.device) * -steepness).exp()
-        features = torch.cat([angle.sin(), angle.cos()], -1)
+        features = sinusoids(time, self.moment)
         return self.time(features.to(self.leave.weight.dtype)).float()
 
     def _flat(self, condition: Condition) -> Float[Tensor, "b n"]:
