@@ -6,6 +6,7 @@ from octoverse.calibration import camera_of
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
 from octoverse.embodiment import Embodiment, PathGroup
 from octoverse.errors import BadConfig, UnknownName
+from octoverse.tokenizer import optional_inputs
 
 
 def check_fit(config: PolicyConfig, bodies: Iterable[str], statistics: Iterable[str]) -> None:
@@ -27,12 +28,13 @@ def check_streams(body: Embodiment, config: PolicyConfig) -> None:
     """Refuse a tokenizer that reads what the body does not see.
 
     Raises:
-        BadConfig: if a tokenizer's inputs are not just those that the body gives it.
+        BadConfig: if a body does not give a tokenizer just its inputs; some may be optional.
         UnknownName: if the body has no such stream, or no camera of which it is the calibration.
     """
     for use in config.bodies[body.name].tokenizers:
-        inputs = set(config.tokenizers[use.key].inputs)
-        if inputs != set(use.streams):
+        module, given = config.tokenizers[use.key], set(use.streams)
+        inputs = set(module.inputs)
+        if not inputs - set(optional_inputs(module)) <= given <= inputs:
             raise BadConfig(
                 f"the tokenizer '{use.key}' of '{body.name}' reads {', '.join(sorted(inputs))}, "
                 f"got {', '.join(sorted(use.streams)) or 'nothing'}. Name a stream for each."

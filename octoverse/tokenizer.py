@@ -48,3 +48,9 @@ class TokenizerConfig(Protocol):
     def build(self, width: int) -> Any:
         """Make the tokenizer for a trunk of this width d."""
         ...
+
+
+def optional_inputs(config: Any) -> tuple[str, ...]:
+    """Which of its inputs a body need not give: what a config calls `optional`, if it does."""
+    found: tuple[str, ...] = getattr(config, "optional", ())
+    return found

@@ -41,6 +41,7 @@ class OctoStemTokenizerConfig:
     """Pixels from -1 to 1, or standardised by ImageNet's mean and deviation of each colour."""
 
     role: ClassVar[Role] = "observation"
+    optional: ClassVar[tuple[str, ...]] = ("goal",)
 
     def __post_init__(self) -> None:
         if not self.channels or any(n < 1 or n % _GROUPS for n in self.channels):
@@ -97,10 +98,11 @@ class OctoStemTokenizer(nn.Module):
     def forward(self, streams: Mapping[str, StreamBatch]) -> TokenGroup:
         """Read "image", uint8 (b, t, h, w, 3), and "goal" of the same size, the newest of t.
 
-        Only the image decides whether its tokens are real: a goal that is not real reads as zeros.
+        Only the image decides whether its tokens are real. A goal that is not real reads as zeros,
+        and so does that of a body which has none.
         """
-        image = streams["image"]
-        pixels = self._stacked(image.values, streams["goal"]) if self.config.goal else image.values
+        image, goal = streams["image"], streams.get("goal")
+        pixels = self._stacked(image.values, goal) if self.config.goal else image.values
         x = self._scaled(pixels.flatten(0, 1).permute(0, 3, 1, 2))  # (b t, c, h, w)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = torch.relu(norm(convolution(x)))
@@ -108,8 +110,10 @@ class OctoStemTokenizer(nn.Module):
         values = self.project(patches).unflatten(0, image.valid.shape)
         return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
 
-    def _stacked(self, image: UInt8[Tensor, "b t h w 3"], goal: StreamBatch) -> Tensor:
+    def _stacked(self, image: UInt8[Tensor, "b t h w 3"], goal: StreamBatch | None) -> Tensor:
         """Behind every image the one goal of its window, (b, t, h, w, 6)."""
+        if goal is None:
+            return torch.cat([image, torch.zeros_like(image)], -1)
         real = goal.valid[:, -1, None, None, None]
         shown = torch.where(real, goal.values[:, -1], torch.zeros_like(goal.values[:, -1]))
         return torch.cat([image, shown[:, None].expand_as(image)], -1)

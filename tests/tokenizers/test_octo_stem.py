@@ -58,6 +58,7 @@ def test_a_goal_that_is_not_real_reads_as_black() -> None:
         for name, g in {"given": goal, "black": black, "absent": absent}.items()
     }
     assert torch.equal(read["absent"].values, read["black"].values)
+    assert torch.equal(tokenizer({"image": seen}).values, read["black"].values)
     assert not torch.allclose(read["given"].values, read["black"].values)
     assert read["absent"].valid.all()
 
