@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from octoverse.acting import open_session
 from octoverse.errors import BadConfig
 from octoverse.policy import Policy
 from octoverse.readout import Context, TrunkShape
 from octoverse.readouts.action_expert import ActionExpert, ActionExpertConfig
 from octoverse.readouts.flow_path import fourier
+from octoverse.synthetic import random_frame
 
 HORIZON, SIZE, LENGTH, HEADS, TRUNK = 4, 3, 7, 2, 12
 
@@ -142,15 +144,33 @@ def test_insulation_keeps_the_gradient_out_of_the_trunk(small: ModuleType) -> No
         assert all(grad is not None and grad.any() for grad in own)
 
 
-def bodies(small: ModuleType, **settings: Any) -> Policy:
+def bodies(
+    small: ModuleType, frames: int = 1, trunk: dict[str, Any] | None = None, **settings: Any
+) -> Policy:
     """The small policy, acting by experts."""
     torch.manual_seed(0)
-    config = ActionExpertConfig(width=16, **settings)
+    expert, plain = ActionExpertConfig(width=16, **settings), small.config(frames=frames)
+    experts = {"hand": expert, "path": expert}
     return Policy(
-        replace(small.config(), readouts={"hand": config, "path": config}),
+        replace(plain, readouts=experts, trunk=replace(plain.trunk, **(trunk or {}))),
         small.BODIES,
         {name: small.statistics(body) for name, body in small.BODIES.items()},
     ).eval()
+
+
+@pytest.mark.parametrize("trunk", [{}, {"positions": "rotary"}])
+def test_what_the_trunk_remembers_is_read_as_what_it_computes(
+    small: ModuleType, trunk: dict[str, Any]
+) -> None:
+    policy, rng = bodies(small, 3, trunk), np.random.default_rng(0)
+    body = small.BODIES["tabletop_arm"]
+    session = open_session(policy, body)
+    for step in range(5):
+        session.observe({**random_frame(body, rng), "instruction": "lift"}, step * 100_000_000)
+        seen = session.observation(seed=1, step=step)
+        [remembering], [anew] = policy.act([seen], [session.memory]), policy.act([seen])
+        for group, values in remembering.action.items():
+            np.testing.assert_allclose(values, anew.action[group], rtol=1e-4, atol=1e-5)
 
 
 def test_the_trunk_is_computed_once_for_all_steps_and_samples(small: ModuleType) -> None:
