@@ -16,7 +16,7 @@ robot's state is whatever token the trunk reads, not one of the expert's; number
 not have are masked, not learned to be zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from octoverse.errors import BadConfig
 from octoverse.readout import Context, Loss, Reads, Sample, TrunkShape, blank, masked_mean
+from octoverse.readouts.denoisers.packed import Packed
 from octoverse.readouts.flow_path import Solver, check_settings, follow, fourier, moments, noised
 from octoverse.tokens import TokenGroup
 
@@ -87,6 +88,8 @@ class _Seen:
     """Added to scores of the trunk's keys: 0, or -inf where they may not be read."""
     own: Float[Tensor, "b 1 1 h h"] | None
     """The same for keys of action tokens, within one sample."""
+    product: Callable[[nn.Linear, Tensor], Tensor]
+    """How a layer's linear maps are applied."""
 
 
 class ActionExpert(nn.Module):
@@ -110,6 +113,7 @@ class ActionExpert(nn.Module):
             ExpertLayer(width, config.mlp_ratio * width, trunk.heads, trunk.head_width)
             for _ in range(trunk.layers)
         )
+        self._packed = Packed()
         self.norm = nn.RMSNorm(width, 1e-6)
         self.leave = nn.Linear(width, size)
 
@@ -119,10 +123,12 @@ class ActionExpert(nn.Module):
 
     def loss(self, context: Context, target: Tensor, valid: Tensor) -> Loss:
         """Mean squared error of the velocity; noise and time come from each sample's seed."""
+        if self.training:
+            self._packed.clear()
         beta = {"alpha": self.config.alpha, "beta": self.config.beta}
         chunk, time, wanted = noised(target, valid, context.seeds, **beta)
         moment = self.moment(time)[:, None, None]
-        velocity = self.velocity(chunk[:, None], moment, self._seen(context, valid))[:, 0]
+        velocity = self.velocity(chunk[:, None], moment, self._seen(context, valid, _plain))[:, 0]
         return masked_mean((velocity - wanted) ** 2, valid)
 
     def sample(
@@ -135,7 +141,8 @@ class ActionExpert(nn.Module):
         valid: Tensor | None = None,
     ) -> Sample:
         """Follow the flow from `noise` (b, samples, h, a) to actions."""
-        seen = self._seen(context, torch.ones_like(noise[:, 0] > 0) if valid is None else valid)
+        real = torch.ones_like(noise[:, 0] > 0) if valid is None else valid
+        seen = self._seen(context, real, self._product())
         times = self.moment(moments(self.steps, noise.device))
         actions = follow(
             lambda chunk, step: self.velocity(chunk, times[step], seen),
@@ -161,7 +168,20 @@ class ActionExpert(nn.Module):
             x = layer(x, key, value, seen)
         return self.leave(self.norm(x)).float()
 
-    def _seen(self, context: Context, valid: Bool[Tensor, "b h a"]) -> _Seen:
+    def _product(self) -> Callable[[nn.Linear, Tensor], Tensor]:
+        """How linear maps are applied in a loop: with weights that are laid out once."""
+        if torch.is_grad_enabled():
+            return _plain
+        linear = [one for layer in self.layers for one in layer.children()]
+        maps = {one: self._packed.product(one) for one in linear if isinstance(one, nn.Linear)}
+        return lambda layer, x: maps[layer](x)
+
+    def _seen(
+        self,
+        context: Context,
+        valid: Bool[Tensor, "b h a"],
+        product: Callable[[nn.Linear, Tensor], Tensor],
+    ) -> _Seen:
         """Lay out the trunk's memory as the products want it; a row without numbers is not read."""
         visible, memory = context.visible, context.memory
         if self.config.insulate:
@@ -177,6 +197,7 @@ class ActionExpert(nn.Module):
             [(key.contiguous(), value.contiguous()) for key, value in memory],
             _added(visible[:, None, None], dtype),
             _added(own, dtype),
+            product,
         )
 
 
@@ -196,12 +217,13 @@ class ExpertLayer(nn.Module):
         self, x: Float[Tensor, "b k h w"], key: Tensor, value: Tensor, seen: _Seen
     ) -> Float[Tensor, "b k h w"]:
         """Read the trunk's keys and values of this layer, and all rows of the same sample."""
-        projected = self.project_in(self.attention_norm(x))
+        projected = seen.product(self.project_in, self.attention_norm(x))
         heads = projected.unflatten(-1, (3, self.heads, -1)).permute(3, 0, 4, 1, 2, 5)
         query, own_key, own_value = heads.unbind(0)
-        x = x + self.project_out(_attend(query, own_key, own_value, key, value, seen))
-        gate, up = self.gate_and_up(self.mlp_norm(x)).chunk(2, -1)
-        return x + self.down(F.gelu(gate) * up)
+        read = _attend(query, own_key, own_value, key, value, seen)
+        x = x + seen.product(self.project_out, read)
+        gate, up = seen.product(self.gate_and_up, self.mlp_norm(x)).chunk(2, -1)
+        return x + seen.product(self.down, F.gelu(gate) * up)
 
 
 def _attend(
@@ -229,6 +251,10 @@ def _attend(
     read = (share[..., :length].flatten(2, 3) @ value).unflatten(2, (-1, rows))
     read = read + share[..., length:] @ own_value
     return read.permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def _plain(layer: nn.Linear, x: Tensor) -> Tensor:
+    return layer(x)
 
 
 def _added(allowed: Bool[Tensor, "..."], dtype: torch.dtype) -> Tensor | None:

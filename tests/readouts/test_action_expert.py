@@ -244,6 +244,19 @@ def test_nothing_depends_on_who_shares_the_batch(seen: Callable[..., Context]) -
     assert torch.allclose(whole, torch.stack(losses).mean(), rtol=1e-5)
 
 
+def test_weights_that_changed_are_seen_by_the_next_sample(seen: Callable[..., Context]) -> None:
+    readout, noise = expert(), torch.randn(1, 2, HORIZON, SIZE)
+    before = sample(readout, seen([1]), noise)
+    with torch.no_grad():
+        for weight in readout.layers[0].parameters():
+            weight.mul_(1.5)
+    fresh = expert()
+    fresh.load_state_dict(readout.state_dict())
+    after = sample(readout, seen([1]), noise)
+    assert torch.equal(after, sample(fresh, seen([1]), noise))
+    assert not torch.allclose(after, before, atol=1e-4)
+
+
 def test_a_prefix_is_kept_and_shapes_what_follows(seen: Callable[..., Context]) -> None:
     readout, noise, prefix = expert(), torch.randn(2, 2, HORIZON, SIZE), torch.randn(2, 2, SIZE)
     plain = sample(readout, seen([1, 2]), noise)
