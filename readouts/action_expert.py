@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from octoverse.errors import BadConfig
 from octoverse.readout import Context, Loss, Reads, Sample, TrunkShape, blank, masked_mean
-from octoverse.readouts.denoisers.packed import Packed
+from octoverse.readouts.denoisers.packed import Packed, plain
 from octoverse.readouts.flow_path import Solver, check_settings, follow, fourier, moments, noised
 from octoverse.tokens import TokenGroup
 
@@ -128,7 +128,7 @@ class ActionExpert(nn.Module):
         beta = {"alpha": self.config.alpha, "beta": self.config.beta}
         chunk, time, wanted = noised(target, valid, context.seeds, **beta)
         moment = self.moment(time)[:, None, None]
-        velocity = self.velocity(chunk[:, None], moment, self._seen(context, valid, _plain))[:, 0]
+        velocity = self.velocity(chunk[:, None], moment, self._seen(context, valid, plain))[:, 0]
         return masked_mean((velocity - wanted) ** 2, valid)
 
     def sample(
@@ -171,7 +171,7 @@ class ActionExpert(nn.Module):
     def _product(self) -> Callable[[nn.Linear, Tensor], Tensor]:
         """How linear maps are applied in a loop: with weights that are laid out once."""
         if torch.is_grad_enabled():
-            return _plain
+            return plain
         linear = [one for layer in self.layers for one in layer.children()]
         maps = {one: self._packed.product(one) for one in linear if isinstance(one, nn.Linear)}
         return lambda layer, x: maps[layer](x)
@@ -251,10 +251,6 @@ def _attend(
     read = (share[..., :length].flatten(2, 3) @ value).unflatten(2, (-1, rows))
     read = read + share[..., length:] @ own_value
     return read.permute(0, 2, 3, 1, 4).flatten(3)
-
-
-def _plain(layer: nn.Linear, x: Tensor) -> Tensor:
-    return layer(x)
 
 
 def _added(allowed: Bool[Tensor, "..."], dtype: torch.dtype) -> Tensor | None:
