@@ -90,7 +90,8 @@ class ResNet(nn.Module):
                 f"film must hold one for each of {len(self.block_channels)} blocks, got "
                 f"{len(film)}."
             )
-        # Channels last is faster on CPU and GPU alike, in float32 and bfloat16.
+        # Measured on a CPU: the faster by up to a fifth; 8 % the slower where GroupNorm trains in
+        # float32.
         x = images.contiguous(memory_format=torch.channels_last)
         x = self.pool(_convolve(self.conv1, self.bn1, x, relu=True))
         for number, block in enumerate(self._blocks()):
