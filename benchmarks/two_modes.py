@@ -54,6 +54,7 @@ _CLEAN = {"predict": "x0", "steps": 10}
 GENERATORS: dict[str, Generator] = {
     "regression, mse": Generator(readout="regression", settings={"hidden": 64, "error": "mse"}),
     "regression, l1": Generator(readout="regression", settings={"hidden": 64}),
+    "octo_regression": Generator(readout="octo_regression", settings={"error": "mse"}),
     "query_regression": Generator(readout="query_regression", steps=200),
     "bins": Generator(readout="bins", settings={"hidden": 16}, rate=3e-2),
     "anchors": Generator(
