@@ -170,6 +170,7 @@ def errors(
         training=TrainingConfig(
             steps=steps,
             batch_size=32,
+            learning_rate=1e-3,
             warmup_steps=steps // 10,
             precision="bfloat16",
             save_every=20,
