@@ -48,6 +48,7 @@ def load_shared(policy: Policy, folder: Path, begins: Mapping[str, str] | None =
         BadCheckpoint: if the checkpoint cannot be read.
     """
     weights, mine = checkpoint.read_weights(folder), policy.state_dict()
+    buffers = {name for name, _ in policy.named_buffers()}
     loaded: dict[str, int] = {}
     fresh: dict[str, int] = {}
     begun: dict[str, tuple[str, int]] = {}
@@ -55,7 +56,9 @@ def load_shared(policy: Policy, folder: Path, begins: Mapping[str, str] | None =
         for key, value in mine.items():
             source, module = _source(key, begins or {}), module_of(key)
             found = weights.get(source)
-            if found is None or found.shape != value.shape:
+            # What a readout has learned of another body's actions, such as anchors, it learns anew.
+            others = source != key and key in buffers and key.startswith("readouts.")
+            if found is None or found.shape != value.shape or others:
                 fresh[module] = fresh.get(module, 0) + value.numel()
                 continue
             value.copy_(found)

@@ -12,6 +12,8 @@ from octoverse.config import PolicyConfig
 from octoverse.embodiments.rc_car import RC_CAR
 from octoverse.errors import BadCheckpoint
 from octoverse.policy import Policy
+from octoverse.readout import Fitted
+from octoverse.readouts.anchors import AnchorsConfig
 from octoverse.training.loop import train
 from octoverse.training.new_body.extend import extend_config
 from octoverse.training.warm_start import load_shared
@@ -95,6 +97,32 @@ def test_a_module_of_another_shape_begins_anew(small: ModuleType, stored: Path) 
     policy = Policy(wider, small.BODIES, statistics)
     fresh = load_shared(policy, stored).fresh
     assert set(fresh) == {"tokenizers keypoints"}
+
+
+def test_anchors_of_another_body_are_learned_anew_where_the_rest_begins_with_its_weights(
+    small: ModuleType, tmp_path: Path
+) -> None:
+    config = small.config()
+    config = replace(config, readouts={**config.readouts, "hand": AnchorsConfig(anchors=3)})
+    statistics = {name: small.statistics(body) for name, body in small.BODIES.items()}
+    policy = Policy(config, small.BODIES, statistics)
+    readout = policy.readout("hand")
+    assert isinstance(readout, Fitted)
+    readout.fit(torch.randn(9, small.HORIZON, 5), torch.ones(9, small.HORIZON, 5).bool())
+    checkpoint.save(policy, tmp_path / "stored")
+    begins = {"readouts.hand": "readouts.other"}
+    weights = {
+        name.replace("readouts.hand", "readouts.other"): value
+        for name, value in policy.state_dict().items()
+    }
+    fresh = Policy(config, small.BODIES, statistics)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "read_weights", lambda folder: weights)
+        shared = load_shared(fresh, tmp_path / "stored", begins)
+    mine, theirs = fresh.state_dict(), policy.state_dict()
+    assert mine["readouts.hand.anchors.fitted"] == 0
+    assert torch.equal(mine["readouts.hand.read.weight"], theirs["readouts.hand.read.weight"])
+    assert "readouts hand" in shared.fresh and "readouts hand" in shared.begun
 
 
 def test_a_body_may_change_between_checkpoint_and_training(small: ModuleType, stored: Path) -> None:
