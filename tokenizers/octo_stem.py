@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokens import Role, TokenGroup
+from octoverse.vision.pixels import centred, check_size
 
 _GROUPS = 32
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -102,10 +103,11 @@ class OctoStemTokenizer(nn.Module):
         and so does that of a body which has none.
         """
         image, goal = streams["image"], streams.get("goal")
+        check_size(image.values, self.config.height, self.config.width)
         pixels = self._stacked(image.values, goal) if self.config.goal else image.values
-        x = self._scaled(pixels.flatten(0, 1).permute(0, 3, 1, 2))  # (b t, c, h, w)
+        x = self._scaled(pixels)  # (b t, c, h, w)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = torch.relu(norm(convolution(x)))
+            x = norm(convolution(x)).relu_()
         patches = self.embed(x).flatten(2).transpose(1, 2)  # (b t, n, features)
         values = self.project(patches).unflatten(0, image.valid.shape)
         return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
@@ -118,23 +120,39 @@ class OctoStemTokenizer(nn.Module):
         shown = torch.where(real, goal.values[:, -1], torch.zeros_like(goal.values[:, -1]))
         return torch.cat([image, shown[:, None].expand_as(image)], -1)
 
-    def _scaled(self, pixels: Tensor) -> Float[Tensor, "b c h w"]:
+    def _scaled(self, pixels: UInt8[Tensor, "b t h w c"]) -> Float[Tensor, "n c h w"]:
+        x = centred(pixels)
         if self.config.pixels == "symmetric":
-            return pixels.float() / 127.5 - 1
+            return x
         mean, std = (
-            torch.tensor(colours, device=pixels.device).repeat(pixels.shape[1] // 3)[:, None, None]
+            torch.tensor(colours, device=x.device).repeat(x.shape[1] // 3)[:, None, None]
             for colours in (_MEAN, _STD)
         )
-        return (pixels.float() / 255 - mean) / std
+        return ((x + 1) / 2 - mean) / std
 
 
 class StandardisedConv2d(nn.Conv2d):
     """A convolution whose kernels are brought to mean 0 and deviation 1 before they are used."""
 
+    _kept: tuple[tuple[int, int, torch.dtype], Tensor] | None = None
+
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (b, c, h, w)."""
-        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
-        spread = weight.square().mean((1, 2, 3), keepdim=True).sqrt()
-        return F.conv2d(
-            input, weight / (spread + 1e-5), self.bias, self.stride, self.padding, self.dilation
-        )
+        return F.conv2d(input, self._kernel(), self.bias, self.stride, self.padding)
+
+    def _kernel(self) -> Tensor:
+        """The kernels as they are used; worked out once for weights that are not trained."""
+        if torch.is_grad_enabled():
+            return standardised(self.weight)
+        mine = (self.weight._version, self.weight.data_ptr(), self.weight.dtype)
+        if self._kept is None or self._kept[0] != mine:
+            self._kept = mine, standardised(self.weight)
+        return self._kept[1]
+
+
+def standardised(kernels: Float[Tensor, "o i h w"]) -> Float[Tensor, "o i h w"]:
+    """Kernels less their means, over their standard deviations and a little more."""
+    wide = kernels.float()
+    wide = wide - wide.mean((1, 2, 3), keepdim=True)
+    spread = wide.square().mean((1, 2, 3), keepdim=True).sqrt()
+    return (wide / (spread + 1e-5)).to(kernels.dtype)

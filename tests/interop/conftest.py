@@ -191,7 +191,11 @@ def _recorded(whole: nn.Module) -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {}
 
     def keep(name: str) -> Callable[..., None]:
-        return lambda module, given, made: found.__setitem__(name, made)
+        def kept(module: nn.Module, given: Any, made: Any) -> None:
+            # What comes next may write over it.
+            found[name] = made.clone() if isinstance(made, Tensor) else made
+
+        return kept
 
     hooks = [module.register_forward_hook(keep(name)) for name, module in whole.named_modules()]
     try:

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from octoverse.errors import SpecMismatch
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokenizers.octo_stem import OctoStemTokenizerConfig, StandardisedConv2d
 
@@ -105,6 +106,28 @@ def test_imagenet_s_colours_become_mean_0() -> None:
 
     assert first("imagenet").abs().max() < 0.02 and first("imagenet").shape[1] == 6
     assert first("symmetric").min() < -0.02
+
+
+def test_kernels_that_are_changed_are_standardised_anew() -> None:
+    torch.manual_seed(0)
+    convolution, pixels = StandardisedConv2d(3, 5, 3, 2, 1), torch.randn(1, 3, 8, 8)
+    with torch.inference_mode():
+        first, again = convolution(pixels), convolution(pixels)
+    assert torch.equal(first, again)
+    with torch.no_grad():
+        convolution.weight.copy_(torch.randn_like(convolution.weight))
+    with torch.inference_mode():
+        changed = convolution(pixels)
+    assert not torch.allclose(first, changed)
+    trained = convolution(pixels)
+    assert torch.allclose(changed, trained, atol=1e-6)
+    trained.sum().backward()
+    assert convolution.weight.grad is not None
+
+
+def test_images_of_another_size_are_refused_with_both() -> None:
+    with pytest.raises(SpecMismatch, match=r"expected images of 32 x 48 .* got 16 x 48"):
+        config().build(8)({"image": images(height=16)})
 
 
 @pytest.mark.parametrize(
