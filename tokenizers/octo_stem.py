@@ -97,7 +97,7 @@ class OctoStemTokenizer(nn.Module):
         self.project = nn.Linear(config.features, width)
 
     def forward(self, streams: Mapping[str, StreamBatch]) -> TokenGroup:
-        """Read "image", uint8 (b, t, h, w, 3), and "goal" of the same size, the newest of t.
+        """Read "image", uint8 (b, t, h, w, 3), and "goal" of the same size, the goal of each step.
 
         Only the image decides whether its tokens are real. A goal that is not real reads as zeros,
         and so does that of a body which has none.
@@ -113,12 +113,10 @@ class OctoStemTokenizer(nn.Module):
         return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
 
     def _stacked(self, image: UInt8[Tensor, "b t h w 3"], goal: StreamBatch | None) -> Tensor:
-        """Behind every image the one goal of its window, (b, t, h, w, 6)."""
+        """Behind every image the goal that came with it, (b, t, h, w, 6)."""
         if goal is None:
             return torch.cat([image, torch.zeros_like(image)], -1)
-        real = goal.valid[:, -1, None, None, None]
-        shown = torch.where(real, goal.values[:, -1], torch.zeros_like(goal.values[:, -1]))
-        return torch.cat([image, shown[:, None].expand_as(image)], -1)
+        return torch.cat([image, goal.values * goal.valid[..., None, None, None]], -1)
 
     def _scaled(self, pixels: UInt8[Tensor, "b t h w c"]) -> Float[Tensor, "n c h w"]:
         x = centred(pixels)

@@ -119,3 +119,23 @@ def test_nothing_of_jax_is_needed(
     for name in ("jax", "flax", "orbax", "tensorflow", "tensorstore", "numcodecs"):
         monkeypatch.setitem(sys.modules, name, None)
     import_octo(made_octo.write(tmp_path / "octo"))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_a_robot_remembers_changes_no_answer(
+    made_octo: Any, tmp_path: Path, exact: bool
+) -> None:
+    sizes = made_octo.Sizes(**{**vars(made_octo.TINY), "t5": True})
+    told = made_octo.config(sizes)
+    told["model"]["use_correct_attention"] = exact
+    small = {"bridge_dataset": {"action": {"mean": [0.0] * 7, "std": [0.01] * 7}}}
+    folder = made_octo.write(tmp_path / "octo", sizes, told=told, statistics=small)
+    policy = import_octo(folder, tokenizer=words(tmp_path / "words"))
+    robot, rng = LocalPolicy(policy, "widowx"), np.random.default_rng(0)
+    for step in range(4):
+        frame = {**random_frame(policy.bodies["widowx"], rng), "instruction": "lift the spoon"}
+        remembered = robot.act(frame, observed_at_ns=step * 200_000_000, seed=step)
+        observation = robot.session.observation(step, step)
+        [anew] = policy.act([observation])
+        for group, values in anew.action.items():
+            assert np.allclose(values, remembered.action[group], rtol=1e-4, atol=1e-5)
