@@ -14,7 +14,7 @@ from octoverse.interop.octo_folder import OctoFolder, read_folder
 from octoverse.interop.octo_parameters import fill, places
 from octoverse.interop.octo_policy import LANGUAGE, body_of, policy_config
 from octoverse.interop.octo_settings import read_settings
-from octoverse.interop.octo_statistics import body_statistics, choose, numbers
+from octoverse.interop.octo_statistics import body_statistics, check_scaling, choose, numbers
 from octoverse.policy import Policy
 from octoverse.tokenizers.t5 import vocabulary_bytes
 
@@ -45,6 +45,7 @@ def import_octo(
     """
     found = read_folder(Path(folder), step)
     settings = read_settings(found)
+    check_scaling(found)
     name, statistics = choose(found, data_set)
     body = _body(found, embodiment, name)
     body = body_of(body, settings, numbers(found, statistics))

@@ -5,7 +5,7 @@ five deviations; a gripper's opening is left alone, 1 = open.
 Source: octo-models/octo, octo/data/utils/data_utils.py (normalize_action_and_proprio).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,35 @@ def choose(folder: OctoFolder, data_set: str | None) -> tuple[str, Mapping[str, 
             f"{names}."
         )
     return data_set, found[data_set]
+
+
+def check_scaling(folder: OctoFolder) -> None:
+    """Refuse a model whose actions are scaled otherwise than to mean 0 and deviation 1.
+
+    Raises:
+        BadData: if its training said so.
+    """
+    name = "action_proprio_normalization_type"
+    told = {str(value) for value in _all_named(folder.config, name)} - {"normal"}
+    if told:
+        raise BadData(
+            f"{folder.path / 'config.json'}: expected {name} normal, got "
+            f"{', '.join(sorted(told))}. Only models whose actions are scaled to mean 0 and "
+            "deviation 1 can be imported."
+        )
+
+
+def _all_named(tree: Any, name: str) -> Iterator[Any]:
+    """Every value of this name, however deep."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            if key == name:
+                yield value
+            else:
+                yield from _all_named(value, name)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _all_named(value, name)
 
 
 def numbers(folder: OctoFolder, chosen: Mapping[str, Any]) -> int:

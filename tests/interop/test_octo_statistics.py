@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from octoverse import registry
 from octoverse.embodiment import Embodiment
 from octoverse.errors import BadData
 from octoverse.interop.octo_folder import OctoFolder
-from octoverse.interop.octo_statistics import body_statistics, choose, numbers
+from octoverse.interop.octo_statistics import body_statistics, check_scaling, choose, numbers
 
 ONE: dict[str, Any] = {
     "mean": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
@@ -86,3 +87,14 @@ def test_how_many_numbers_an_action_has_is_what_scales_them() -> None:
             BadData, match="expected mean and std of every number of an action, got"
         ):
             numbers(folder({}), {"action": told})
+
+
+def test_actions_that_are_scaled_otherwise_are_refused() -> None:
+    def told(kind: str) -> OctoFolder:
+        inside = {"dataset_kwargs": {"list": [{"action_proprio_normalization_type": kind}]}}
+        return replace(folder({}), config=inside)
+
+    check_scaling(folder({}))
+    check_scaling(told("normal"))
+    with pytest.raises(BadData, match="expected action_proprio_normalization_type normal, got bou"):
+        check_scaling(told("bounds"))
