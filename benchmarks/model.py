@@ -1,202 +1,347 @@
-"""What the model costs: a training step and an answer of the demo's policy, and its attention.
+"""What the model costs: acting and training, with and without memory, beside LeRobot's policies.
 
-    python benchmarks/model.py
+    python benchmarks/model.py [octo act diffusion mixed attention demo]
 
 Everything is measured in turns within one run, so that a busy machine slows all of it; compare the
-ratios. Everything runs in one thread.
+ratios, and those to the yardstick. Two threads. LeRobot's policies are timed where lerobot is
+installed (benchmarks/lerobot_peer.py says how).
 """
 
+import sys
 import time
-from collections.abc import Callable, Mapping
-from statistics import median
+from collections.abc import Callable
+from dataclasses import replace
 
-import numpy as np
+import lerobot_peer
 import torch
 import yardstick
+from made import Robots, batch, in_turns, made_policy, parameters, rows, training_step
 
-from octoverse.acting import open_session
-from octoverse.batch import Batch, training_batch
-from octoverse.data.windows import StackedWindows
-from octoverse.embodiment import Embodiment, PathGroup
-from octoverse.embodiments.road_car import ROAD_CAR
-from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
-from octoverse.episode import Observation, Window
-from octoverse.normalize import BodyStatistics, Statistics
+from octoverse import registry
+from octoverse.config import PolicyConfig
+from octoverse.embodiment import Camera, Embodiment, JointPosition, SafeStop, State
 from octoverse.policy import Policy
-from octoverse.recipes.demo import policy_config
-from octoverse.synthetic import random_action, random_frame
-from octoverse.training.config import TrainingConfig
-from octoverse.training.trainer import Trainer
+from octoverse.tokens import Layout
 from octoverse.trunk import attention
 
-BODIES = {"tabletop_arm": TABLETOP_ARM, "road_car": ROAD_CAR}
-BATCH, TURNS = 64, 7
+TURNS = 5
+DEMO_BATCH = 64
+SIZE = ""
+"""Of the recipes: the published one, or "tiny" for a benchmark in a hurry."""
 
 
-def unit_statistics(body: Embodiment) -> BodyStatistics:
-    """Scale nothing: speed does not depend on it."""
-
-    def plain(units: tuple[str, ...]) -> Statistics:
-        zero, one = (0.0,) * len(units), (1.0,) * len(units)
-        low = (-1.0,) * len(units)
-        return Statistics(
-            count=1,
-            units=units,
-            mean=zero,
-            std=one,
-            low=low,
-            high=one,
-            q01=low,
-            q99=one,
-            alone=(False,) * len(units),
-        )
-
-    return BodyStatistics(
-        observation={}, action={name: plain(group.units) for name, group in body.action.items()}
-    )
-
-
-def demo_policy() -> Policy:
-    """Make the demo's policy with fresh weights."""
-    torch.manual_seed(0)
-    statistics = {name: unit_statistics(body) for name, body in BODIES.items()}
-    return Policy(policy_config(), BODIES, statistics)
-
-
-def observations(policy: Policy, body: Embodiment, count: int) -> list[Observation]:
-    """Make windows of random frames, prepared as a session prepares them."""
-    rng, found = np.random.default_rng(0), []
-    for step in range(count):
-        session = open_session(policy, body)
-        session.observe(random_frame(body, rng), 0)
-        found.append(session.observation(seed=0, step=step))
+def body(name: str) -> Embodiment:
+    """An installed body."""
+    found: Embodiment = registry.load("embodiment", name)
     return found
 
 
-def batch(policy: Policy, body: Embodiment, count: int) -> Batch:
-    """Make a training batch of random samples."""
-    rng, windows = np.random.default_rng(0), []
-    rows = policy.horizons[body.name]
-    for seen in observations(policy, body, count):
-        made = [random_action(body, rng) for _ in range(max(rows.values()))]
-        action = {
-            name: made[0][name]
-            if isinstance(group, PathGroup)
-            else np.stack([one[name] for one in made])[: rows[name]]
-            for name, group in body.action.items()
-        }
-        valid = {name: np.ones(len(values), bool) for name, values in action.items()}
-        windows.append(Window(observation=seen, action=action, action_valid=valid))
-    return training_batch(body, StackedWindows.from_windows(windows), policy.device)
+def recipe(name: str, *bodies: Embodiment) -> PolicyConfig:
+    """The config of a recipe for these bodies."""
+    found: PolicyConfig = registry.load("recipe", name).config(bodies, SIZE)
+    return found
 
 
-def in_turns(runs: Mapping[str, Callable[[], object]], turns: int = TURNS) -> dict[str, float]:
-    """Median milliseconds of each, run one after another again and again."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(turns + 1):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            if turn:  # the first is for warming up
-                taken[name].append(1000 * (time.perf_counter() - began))
-    return {name: median(times) for name, times in taken.items()}
+def acting(policy: Policy, spec: Embodiment, counts: tuple[int, ...]) -> dict[str, float]:
+    """Milliseconds to answer so many robots, with memory and without, in both precisions."""
+    runs: dict[str, Callable[[], object]] = {}
+    for kind, one in (("float32", policy), ("bfloat16", _lowered(policy, spec))):
+        for count in counts:
+            for remember in (False, True):
+                robots = Robots(one, spec, count)
+                how = "with memory" if remember else "without memory"
+                runs[f"act, {count} robot{'s' * (count > 1)}, {kind}, {how}"] = (
+                    lambda robots=robots, remember=remember: robots.act(remember=remember)
+                )
+    return in_turns(runs, TURNS)
 
 
-def one_attention(
-    path: Callable[..., torch.Tensor], dtype: torch.dtype, backward: bool
+def _lowered(policy: Policy, spec: Embodiment) -> Policy:
+    other = made_policy(policy.config, spec).eval()
+    other.load_state_dict(policy.state_dict())
+    return other.lower()
+
+
+def octo_report() -> str:
+    """Octo's small model: acting with and without memory, as a stream, and a training step."""
+    spec = body("ur5")  # a primary camera and one at the wrist
+    config = recipe("octo_small", spec)
+    policy = made_policy(config, spec).eval()
+    tokens = len(policy.layouts[spec.name])
+    found = acting(policy, spec, (1, 8))
+    uses = config.bodies[spec.name]
+    stream = replace(
+        config,
+        trunk=replace(config.trunk, positions="rotary", max_frames=None, span=2),
+        bodies={
+            spec.name: replace(
+                uses, readouts=tuple(replace(use, every_step=False) for use in uses.readouts)
+            )
+        },
+    )
+    streaming = made_policy(stream, spec).eval()
+    robots = {"float32": Robots(streaming, spec, 1)}
+    robots["bfloat16"] = Robots(_lowered(streaming, spec), spec, 1)
+    found |= in_turns(
+        {
+            f"act, 1 robot, {kind}, streaming trunk": lambda one=one: one.act(remember=True)
+            for kind, one in robots.items()
+        },
+        TURNS,
+    )
+    step = training_step(policy, {spec.name: batch(policy, spec, 2)})
+    found |= in_turns(
+        {
+            "training step, batch 2, float32": lambda: step(False),
+            "training step, batch 2, bfloat16": lambda: step(True),
+        },
+        max(1, TURNS // 2),
+    )
+    return rows(f"octo_small, {tokens} tokens, {parameters(policy)}, no T5", found)
+
+
+def joints(size: int, side: int) -> Embodiment:
+    """A body of so many joints with one camera, as LeRobot's examples have."""
+    names, units = tuple(f"joint_{i}" for i in range(size)), ("rad",) * size
+    low, high = (-3.0,) * size, (3.0,) * size
+    return Embodiment(
+        name="joints",
+        control_hz=50.0,
+        observation={
+            "top": Camera(height=side, width=side, role="primary"),
+            "joints": State(names=names, units=units, low=low, high=high),
+        },
+        action={"joints": JointPosition(names=names, units=units, low=low, high=high)},
+        safe_stop=SafeStop(kind="hold"),
+    )
+
+
+def act_report() -> str:
+    """ACT at LeRobot's default sizes, beside LeRobot's where that is installed."""
+    spec = joints(14, lerobot_peer.ACT_SIDE)
+    return _beside(
+        "act", spec, lerobot_peer.act, lambda policy, seen: policy.predict_action_chunk(seen)
+    )
+
+
+def diffusion_report() -> str:
+    """Diffusion Policy at LeRobot's default sizes, beside LeRobot's where that is installed."""
+    spec = joints(2, lerobot_peer.DIFFUSION_SIDE)
+
+    def act(policy: object, seen: dict[str, torch.Tensor]) -> None:
+        policy.reset()  # type: ignore[attr-defined]
+        policy.select_action({name: x[:, -1] for name, x in seen.items() if "obs" in name})  # type: ignore[attr-defined]
+
+    return _beside("diffusion_policy", spec, lerobot_peer.diffusion, act)
+
+
+def _beside(
+    name: str, spec: Embodiment, peer: Callable[[int, int], tuple], act: Callable[..., object]
+) -> str:
+    policy = made_policy(recipe(name, spec), spec).eval()
+    size = next(iter(spec.action.values())).size
+    runs: dict[str, Callable[[], object]] = {}
+    for kind, one in (("float32", policy), ("bfloat16", _lowered(policy, spec))):
+        robots = Robots(one, spec, 1)
+        runs[f"act, ours, {kind}"] = lambda robots=robots: robots.act(remember=True)
+    theirs = None
+    if lerobot_peer.installed():
+        theirs, make = peer(size, size)
+        one, eight = make(1), make(8)
+        runs["act, LeRobot, float32"] = lambda: (theirs.eval(), act(theirs, one))
+    slow = name == "diffusion_policy"
+    found = in_turns(runs, 1 if slow else TURNS)
+    step = training_step(policy, {spec.name: batch(policy, spec, 8)})
+    steps: dict[str, Callable[[], object]] = {
+        "training step, batch 8, ours, float32": lambda: step(False),
+        "training step, batch 8, ours, bfloat16": lambda: step(True),
+    }
+    if theirs is not None:
+        optimiser = torch.optim.AdamW(theirs.parameters(), 1e-5)
+
+        def their_step() -> None:
+            theirs.train()
+            theirs(eight)[0].backward()
+            optimiser.step()
+            optimiser.zero_grad()
+
+        steps["training step, batch 8, LeRobot, float32"] = their_step
+    found |= in_turns(steps, max(1, TURNS // 2))
+    peers = "" if theirs is None else f" (LeRobot: {parameters(theirs)})"
+    return rows(f"{name}, {parameters(policy)}{peers}", found)
+
+
+def mixed_report() -> str:
+    """Four unlike bodies in one batch against each alone; and how long a layout takes to build."""
+    specs = [body(name) for name in ("widowx", "aloha", "unitree_g1", "passenger_car")]
+    from octoverse.recipes.generic import policy_config
+
+    policy = made_policy(policy_config(*specs), *specs)
+    batches = {spec.name: batch(policy, spec, 4) for spec in specs}
+    policy.train()
+
+    def run(names: list[str]) -> None:
+        policy.loss({name: batches[name] for name in names}).total.backward()
+        policy.zero_grad()
+
+    def act(robots: list[Robots]) -> None:
+        seen = [one for robot in robots for one in robot.see()]
+        policy.act(seen, [s.memory for robot in robots for s in robot.sessions])
+
+    parts = {name: lambda name=name: run([name]) for name in batches}
+    found = in_turns({**parts, "all four together": lambda: run(list(batches))}, TURNS)
+    ratio = found["all four together"] / sum(found[name] for name in parts)
+    each = {spec.name: [Robots(policy, spec, 2)] for spec in specs}
+    acted = in_turns(
+        {
+            **{f"{name}, acting": lambda one=one: act(one) for name, one in each.items()},
+            "all four together, acting": lambda: act([r for one in each.values() for r in one]),
+        },
+        TURNS,
+    )
+    acting_ratio = acted["all four together, acting"] / sum(
+        acted[f"{name}, acting"] for name in each
+    )
+    big = made_policy(recipe("octo_small", body("ur5")), body("ur5")).layouts["ur5"]
+    began = time.perf_counter()
+    Layout(tuple(big.groups.values()))
+    built = 1000 * (time.perf_counter() - began)
+    return "\n".join(
+        [
+            rows("forward and backward, 4 samples each; acting, 2 robots each", found | acted),
+            f"together ÷ sum of the parts: {ratio:.2f} training, {acting_ratio:.2f} acting",
+            f"mask and layout of {len(big)} tokens: built once in {built:.1f} ms",
+        ]
+    )
+
+
+def attention_report() -> str:
+    """The paths of attention, on one core, by precision and length, in processor time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    lines = [f"{'attention, ms of one core':<44}{'fused':>10}{'written out':>13}{'in parts':>20}"]
+    for count, frames in ((340, 2), (340, 1), (80, 1)):
+        order = _frames(count, frames)
+        parts = attention.readings(order, torch.ones(1, len(order), dtype=torch.bool), by_step=True)
+        for dtype in (torch.float32, torch.bfloat16):
+            for backward in (False, True):
+                found = [
+                    _cpu_time(_once(path, order, dtype, backward)) for path in _paths(order, parts)
+                ]
+                what = (
+                    f"{len(order)} tokens, {str(dtype)[6:]}{', with backward' if backward else ''}"
+                )
+                cells = "".join(
+                    f"{ms:>{wide}.2f}" for ms, wide in zip(found, (10, 13, 10, 10), strict=True)
+                )
+                lines.append(f"{what:<44}{cells}")
+    torch.set_num_threads(threads)
+    lines.append("in parts: fused, then written out")
+    return "\n".join(lines)
+
+
+def _frames(count: int, frames: int) -> Layout:
+    from octoverse.tokens import GroupSpec
+
+    return Layout(
+        (
+            GroupSpec(name="words", role="task", tokens=8),
+            GroupSpec(name="image", role="observation", tokens=count, steps=frames),
+            GroupSpec(name="action", role="readout", tokens=1),
+        )
+    )
+
+
+def _paths(order: Layout, parts: list[attention.Reading]) -> list[Callable[..., torch.Tensor]]:
+    fused, mask = torch.nn.functional.scaled_dot_product_attention, order.mask[None, None]
+
+    def split(path: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def run(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+            read = [
+                path(
+                    query[:, :, part.queries],
+                    attention.chosen(key, part.keys),
+                    attention.chosen(value, part.keys),
+                    part.mask,
+                )
+                for part in parts
+            ]
+            return torch.cat(read, 2)
+
+        return run
+
+    written = attention.attend_written_out
+    return [
+        lambda q, k, v: fused(q, k, v, mask),
+        lambda q, k, v: written(q, k, v, mask),
+        split(fused),
+        split(written),
+    ]
+
+
+def _once(
+    path: Callable[..., torch.Tensor], order: Layout, dtype: torch.dtype, backward: bool
 ) -> Callable[[], object]:
-    """Make what runs attention once, at the size and with the mask of the demo's car."""
-    layout = demo_policy().layouts["road_car"]
-    shape = (BATCH, 4, len(layout), 64)
-    torch.manual_seed(0)
-    inputs = [torch.randn(shape).to(dtype).requires_grad_(backward) for _ in range(3)]
-    mask = layout.mask.expand(BATCH, 1, -1, -1)
-    weight = torch.randn(shape).to(dtype)
+    inputs = torch.randn(3, 1, 6, len(order), 64, dtype=dtype)
 
     def run() -> None:
-        if not backward:
-            with torch.inference_mode():
-                path(*inputs, mask)
+        given = inputs.clone().requires_grad_(backward)
+        if backward:
+            path(*given).sum().backward()
             return
-        torch.autograd.grad((path(*inputs, mask) * weight).sum(), inputs)
+        with torch.inference_mode():
+            path(*given)
 
     return run
 
 
-def fused(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
-) -> torch.Tensor:
-    """PyTorch's fused attention."""
-    return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+def _cpu_time(run: Callable[[], object]) -> float:
+    """Least milliseconds of processor time: what else runs on the machine does not count."""
+    taken = []
+    for _ in range(1 + TURNS):
+        began = time.process_time()
+        run()
+        taken.append(1000 * (time.process_time() - began))
+    return min(taken)
 
 
-def attention_report() -> str:
-    """Compare the two paths of attention."""
-    lines = [f"{'attention, ms':<44}{'written out':>12}{'fused':>10}{'ratio':>8}"]
-    for dtype in (torch.float32, torch.bfloat16):
-        for backward in (False, True):
-            found = in_turns(
-                {
-                    "out": one_attention(attention.attend_written_out, dtype, backward),
-                    "fused": one_attention(fused, dtype, backward),
-                },
-                20,
-            )
-            what = f"{str(dtype)[6:]}, forward{' and backward' if backward else ''}"
-            ratio = found["fused"] / found["out"]
-            lines.append(f"{what:<44}{found['out']:>12.2f}{found['fused']:>10.2f}{ratio:>8.2f}")
-    return "\n".join(lines)
+def demo_report() -> str:
+    """A training step and an answer of the demo's policy."""
+    from octoverse.recipes.demo import policy_config
+
+    specs = [body("tabletop_arm"), body("road_car")]
+    policy = made_policy(policy_config(), *specs)
+    mixed = {spec.name: batch(policy, spec, DEMO_BATCH // 2) for spec in specs}
+    step = training_step(policy, mixed)
+    trained = in_turns(
+        {
+            f"training step, batch {DEMO_BATCH}, bfloat16": lambda: step(True),
+            f"training step, batch {DEMO_BATCH}, float32": lambda: step(False),
+        },
+        TURNS,
+    )
+    policy.eval()
+    robots = [Robots(policy, spec, 4) for spec in specs]
+
+    def act() -> None:
+        seen = [one for each in robots for one in each.see()]
+        policy.act(seen, [s.memory for each in robots for s in each.sessions])
+
+    found = trained | in_turns({"act, 4 arms and 4 cars": act}, 5 * TURNS)
+    return rows(f"demo, {parameters(policy)}", found, (DEMO_BATCH, DEMO_BATCH, 8))
 
 
-def step_report() -> str:
-    """Time a training step of the demo's recipe, by body and precision."""
-    policy = demo_policy().train()
-    trainer = Trainer(policy, TrainingConfig())
-    half = {name: batch(policy, body, BATCH // 2) for name, body in BODIES.items()}
-    mixed = {name: batch(policy, body, BATCH) for name, body in BODIES.items()}
-    kinds = {
-        "both bodies, half and half": half,
-        "arm alone": {"tabletop_arm": mixed["tabletop_arm"]},
-        "car alone": {"road_car": mixed["road_car"]},
-    }
-
-    def step(batches: Mapping[str, Batch], mixed_precision: bool) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=mixed_precision):
-            losses = policy.loss(batches)
-        losses.total.backward()
-        trainer.advance()
-
-    runs = {
-        f"{kind}, {'bfloat16' if rough else 'float32'}": lambda b=batches, r=rough: step(b, r)
-        for kind, batches in kinds.items()
-        for rough in (True, False)
-    }
-    count = sum(weight.numel() for weight in policy.parameters()) / 1e6
-    lines = [f"training step, batch {BATCH}, {count:.1f} M parameters{'ms':>14}{'samples/s':>12}"]
-    for name, taken in in_turns(runs).items():
-        lines.append(f"{name:<44}{taken:>12.0f}{1000 * BATCH / taken:>12.0f}")
-    return "\n".join(lines)
-
-
-def act_report() -> str:
-    """Time `act` for one robot and for several."""
-    policy = demo_policy().eval()
-    arms, cars = (observations(policy, body, 8) for body in BODIES.values())
-    asked = {
-        "1 arm": arms[:1],
-        "1 car": cars[:1],
-        "8 arms": arms,
-        "8 cars": cars,
-        "4 arms and 4 cars": arms[:4] + cars[:4],
-    }
-    runs = {name: lambda seen=seen: policy.act(seen) for name, seen in asked.items()}
-    lines = [f"{'act, float32':<44}{'ms':>12}{'robots/s':>12}"]
-    for name, taken in in_turns(runs, 30).items():
-        lines.append(f"{name:<44}{taken:>12.1f}{1000 * len(asked[name]) / taken:>12.0f}")
-    return "\n".join(lines)
-
+REPORTS = {
+    "octo": octo_report,
+    "act": act_report,
+    "diffusion": diffusion_report,
+    "mixed": mixed_report,
+    "attention": attention_report,
+    "demo": demo_report,
+}
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    reports = (yardstick.report(), step_report(), act_report(), attention_report())
-    print(*reports, sep="\n\n")
+    torch.set_num_threads(2)
+    print(yardstick.report(), flush=True)
+    for name in sys.argv[1:] or REPORTS:
+        print(f"\n{REPORTS[name]()}", flush=True)
