@@ -13,6 +13,7 @@ from octoverse.calibration import NUMBERS
 from octoverse.data.windows import StackedWindows
 from octoverse.embodiment import (
     Camera,
+    Command,
     Embodiment,
     GoalImage,
     Instruction,
@@ -149,12 +150,20 @@ def _check(body: Embodiment, name: str, values: list[Any], valid: list[np.ndarra
 
 
 def newest(body: Embodiment, batch: Batch) -> dict[str, Tensor]:
-    """The last step of every numeric stream, in the body's units, (b, ...)."""
-    return {
-        name: batch.streams[name].values[:, -1].float()
-        for name, spec in body.observation.items()
-        if isinstance(spec, NumericStream) and name in batch.streams
-    }
+    """The last step of every numeric stream, in the body's units, (b, ...), and of commands.
+
+    A command is its index, int64 (b,), -1 where none is given.
+    """
+    found = {}
+    for name, spec in body.observation.items():
+        if name not in batch.streams:
+            continue
+        values, valid = batch.streams[name].values, batch.streams[name].valid
+        if isinstance(spec, NumericStream):
+            found[name] = values[:, -1].float()
+        elif isinstance(spec, Command):
+            found[name] = torch.where(valid[:, -1], values[:, -1], -1)
+    return found
 
 
 def measured(body: Embodiment, groups: Sequence[str], batch: Batch) -> Tensor | None:

@@ -2,29 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from octoverse import noise, registry
-from octoverse.batch import Batch, batch_of, measured, newest
+from octoverse.batch import Batch, batch_of
 from octoverse.config import PolicyConfig, ReadoutUse
-from octoverse.embodiment import Embodiment, PathGroup, State
+from octoverse.embodiment import Embodiment
 from octoverse.episode import ActionChunk, Observation
-from octoverse.errors import OctoverseError, SpecMismatch
+from octoverse.errors import BadConfig, OctoverseError
 from octoverse.fitting import check_fit, check_streams, readout_shapes
 from octoverse.layouts import body_layout, slots
 from octoverse.normalize import BodyStatistics
-from octoverse.policy_facts import PolicyFacts
+from octoverse.policy_reading import PolicyReading, safe
 from octoverse.precision import autocast, lower
 from octoverse.preprocess import Preprocess
-from octoverse.readout import Codec, Context, Loss, Readout, Reference, Scale, TrunkShape
-from octoverse.recall import Key, Run, Seen, remembered_tokens, run_remembering
+from octoverse.readout import Codec, Loss, TrunkShape
+from octoverse.recall import Run
 from octoverse.scales import Scales
-from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import TokenGroup
 from octoverse.trunk.native import NativeTrunk
 
 _SAMPLING = 3
@@ -50,7 +48,7 @@ class Losses:
     """Body to readout to its loss."""
 
 
-class Policy(PolicyFacts):
+class Policy(PolicyReading):
     """One trunk with the tokenizers and readouts of all its bodies."""
 
     def __init__(
@@ -80,11 +78,11 @@ class Policy(PolicyFacts):
             width=width, layers=config.trunk.layers, heads=config.trunk.heads
         )
         self.tokenizers = nn.ModuleDict(
-            {_safe(key): module.build(width) for key, module in config.tokenizers.items()}
+            {safe(key): module.build(width) for key, module in config.tokenizers.items()}
         )
         self.readouts = nn.ModuleDict()
         for key, shape in readout_shapes(config, self.bodies).items():
-            self.readouts[_safe(key)] = config.readouts[key].build(shape_of_trunk, *shape)
+            self.readouts[safe(key)] = config.readouts[key].build(shape_of_trunk, *shape)
         self.codecs: dict[str, Codec] = {
             key: registry.load("codec", readout.codec)() for key, readout in config.readouts.items()
         }
@@ -173,6 +171,22 @@ class Policy(PolicyFacts):
             raise ValueError(f"samples must be at least 1, got {samples}.")
         return self._answers(observations, memories, samples)
 
+    def take_steps(self, steps: int) -> None:
+        """Let the readouts that answer step by step (flow, diffusion) take so many from now on.
+
+        Raises:
+            BadConfig: if none does, or `steps` is below 1.
+        """
+        stepping = [one for one in self.readouts.values() if hasattr(one, "inference_steps")]
+        if steps < 1 or not stepping:
+            kinds = ", ".join(sorted({type(one).__name__ for one in self.readouts.values()}))
+            raise BadConfig(
+                f"expected at least 1 step and a readout that answers step by step, got {steps} "
+                f"and: {kinds}. Leave the number of steps out."
+            )
+        for one in stepping:
+            one.inference_steps = steps  # type: ignore[assignment]
+
     def lower(self) -> "Policy":
         """Act in bfloat16 from now on; see octoverse/precision.py."""
         lower(self)
@@ -241,125 +255,6 @@ class Policy(PolicyFacts):
             for row in range(len(batch))
         ]
 
-    def _seen(
-        self, observations: Sequence[Observation], memories: Sequence[dict[str, Any]] | None
-    ) -> list[Seen] | None:
-        """What is remembered of each robot; None where nothing is and nothing is to be."""
-        streaming = self.config.trunk.span is not None
-        if not streaming and (memories is None or not all(one.frames for one in observations)):
-            return None
-        given = memories or [{} for _ in observations]
-        found = []
-        for one, memory in zip(observations, given, strict=True):
-            valid = np.any([real for real in one.valid.values()], axis=0)
-            plain = tuple(i if real else -1 for i, real in enumerate(valid))
-            found.append(Seen(one.frames, memory) if one.frames else Seen(plain, {}))
-        return found
-
-    def _runs(
-        self,
-        name: str,
-        groups: dict[str, TokenGroup],
-        seen: Sequence[Seen] | None,
-        tasks: Sequence[Key] = (),
-        target: Mapping[str, Tensor] | None = None,
-    ) -> list[Run]:
-        """Add the readouts' tokens, and run the trunk over all that must be computed."""
-        config, order = self.config.bodies[name], self.layouts[name]
-        count = len(next(iter(groups.values())).values)
-        for use in config.readouts:
-            if use.key in order.groups:
-                code = None if target is None else target[use.key]
-                made = self.readout(use.key).tokens(count, code)
-                steps = order.groups[use.key].steps
-                groups[use.key] = TokenGroup(
-                    made.values.expand(-1, steps, -1, -1), made.valid.expand(-1, steps, -1)
-                )
-        only = all(self.config.readouts[use.key].reads == "own" for use in config.readouts)
-        if seen is not None:
-            return run_remembering(self.trunk, groups, order, seen, tasks, only)
-        return [Run(list(range(count)), self.trunk(groups, order, only_readouts=only), order)]
-
-    def _context(self, use: ReadoutUse, run: Run, reference: Reference, seeds: Tensor) -> Context:
-        """What one readout may see of a run."""
-        out, order = run.out, run.order
-        before = out.valid.shape[1] - len(order)
-        if use.key in order.groups:
-            place = order.places[use.key]
-            first = out.valid.shape[1] - out.values.shape[1] - before
-            own = out.values[:, (place - first).to(out.values.device)]
-            own = own.unflatten(1, (order.groups[use.key].steps, -1))
-            rules = order.mask[place[-1]]
-        else:
-            own, rules = out.values[:, None, :0], order.newest
-        rules = nn.functional.pad(rules, (before, 0), value=True)
-        return Context(
-            own=own,
-            outputs=out.values,
-            visible=rules.to(out.valid.device) & out.valid,
-            memory=out.memory,
-            reference=reference,
-            seeds=seeds,
-            continue_trunk=self.trunk.extend,
-        )
-
-    def _tokens(
-        self,
-        name: str,
-        streams: Mapping[str, StreamBatch],
-        seen: Sequence[Seen] | None,
-    ) -> tuple[dict[str, TokenGroup], list[Key]]:
-        """Tokens of every tokenizer, and what tells each robot's task from another."""
-        groups: dict[str, TokenGroup] = {}
-        tasks: list[Key] = [()] * (0 if seen is None else len(seen))
-        for use in self.config.bodies[name].tokenizers:
-            for stream in use.streams.values():
-                if stream not in streams:
-                    raise SpecMismatch(
-                        f"{name}.{stream}: expected it in the window, got nothing. "
-                        "A window holds every stream; one that was not seen is marked invalid."
-                    )
-            inputs = {role: streams[stream] for role, stream in use.streams.items()}
-            tokenizer, spec = self.tokenizers[_safe(use.key)], self.layouts[name].groups[use.place]
-            if seen is None:
-                made: TokenGroup = tokenizer(inputs)
-            else:
-                made, keys = remembered_tokens(tokenizer, spec, inputs, seen)
-                if spec.role == "task":
-                    tasks = [(*one, *key) for one, key in zip(tasks, keys, strict=True)]
-            steps = self.frames if seen is not None and spec.role != "task" else spec.steps
-            if made.values.shape[1:3] != (steps, spec.tokens):
-                got, tokens = made.values.shape[1:3]
-                raise SpecMismatch(
-                    f"'{use.place}' of '{name}': expected {spec.tokens} tokens in each of "
-                    f"{steps} steps, got {tokens} in {got}. The window's frames and the "
-                    "images' sizes must be those of the config."
-                )
-            groups[use.place] = made
-        return groups, tasks
-
-    def _scaled(self, name: str, batch: Batch) -> dict[str, StreamBatch]:
-        """Streams as tokenizers read them: states scaled, everything else as it is."""
-        streams = dict(batch.streams)
-        scales = cast(Scales, self.scales[name])
-        for stream, spec in self.bodies[name].observation.items():
-            if isinstance(spec, State) and stream in streams:
-                given = streams[stream]
-                offset = scales.of(stream, "offset", batch.data_set)
-                values = (given.values - offset) / scales.of(stream, "scale", batch.data_set)
-                streams[stream] = StreamBatch(values, given.valid)
-        return streams
-
-    def _reference(self, name: str, use: ReadoutUse, batch: Batch) -> Reference:
-        body, scales = self.bodies[name], cast(Scales, self.scales[name])
-        first = body.action[use.groups[0]]
-        parts = [
-            torch.cat([scales.of(group, part, batch.data_set) for group in use.groups], -1)
-            for part in ("mean", "std", "middle", "half")
-        ]
-        hz = first.hz if isinstance(first, PathGroup) else body.control_hz
-        return Reference(newest(body, batch), Scale(*parts), hz, measured(body, use.groups, batch))
-
     def _valid(self, use: ReadoutUse, body: Embodiment, batch: Batch) -> Tensor:
         """Which numbers of a chunk are real, (b, h, a), padded ones never."""
         parts = [
@@ -380,11 +275,3 @@ class Policy(PolicyFacts):
 
     def _numbers(self, name: str, use: ReadoutUse) -> int:
         return sum(self.bodies[name].action[group].size for group in use.groups)
-
-    def readout(self, key: str) -> Readout:
-        """The readout of this key."""
-        return cast(Readout, self.readouts[_safe(key)])
-
-
-def _safe(key: str) -> str:
-    return key.replace(".", "·")  # a ModuleDict key may not hold a dot

@@ -5,7 +5,7 @@ from torch import nn
 
 from octoverse.config import PolicyConfig, ReadoutUse
 from octoverse.data.windows import image_size
-from octoverse.embodiment import Camera, Embodiment, GoalImage, NumericStream
+from octoverse.embodiment import Camera, Command, Embodiment, GoalImage, NumericStream
 from octoverse.episode import Frame
 from octoverse.errors import UnknownName
 from octoverse.fitting import chunk_shape
@@ -89,9 +89,9 @@ class PolicyFacts(nn.Module):
         return [stream for stream in dict.fromkeys(read) if stream not in streams]
 
     def reference_streams(self, name: str) -> list[str]:
-        """The numeric streams of a body, which codecs may refer to."""
+        """Numeric streams and commands of a body: codecs and readouts may refer to them."""
         streams = self._body(name).observation
-        return [s for s, spec in streams.items() if isinstance(spec, NumericStream)]
+        return [s for s, spec in streams.items() if isinstance(spec, NumericStream | Command)]
 
     def prepare(self, body: str, frame: Frame) -> Frame:
         """Resize the images of one frame."""

@@ -60,7 +60,8 @@ class Reference:
     """What a code is relative to."""
 
     streams: Mapping[str, Tensor]
-    """The newest value of every numeric stream, in the body's units, (b, ...)."""
+    """The newest value of every numeric stream, in the body's units, (b, ...); of a command its
+    index, int64 (b,), -1 where none is given."""
     scale: Scale
     hz: float
     """Rows per second of the chunk."""

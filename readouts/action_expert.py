@@ -45,7 +45,7 @@ class ActionExpertConfig:
     insulate: bool = False
     """Keep the gradient out of the trunk, which then learns from other readouts alone."""
     steps: int = 10
-    """Steps of one sample; a built readout's own `steps` may be set to another number."""
+    """Steps of one sample; a built readout's `inference_steps` may be set to another number."""
     solver: Solver = "euler"
     """heun asks for the velocity twice in a step; a built readout's own `solver` may be set."""
     alpha: float = 1.5
@@ -100,7 +100,7 @@ class ActionExpert(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.width, width = config, trunk.width, config.width
-        self.steps, self.solver = config.steps, config.solver
+        self.inference_steps, self.solver = config.steps, config.solver
         self.enter = nn.Linear(size, width)
         # Two layers where π0 has one on both side by side: the same map.
         self.mix_action = nn.Linear(width, width)
@@ -143,12 +143,12 @@ class ActionExpert(nn.Module):
         """Follow the flow from `noise` (b, samples, h, a) to actions."""
         real = torch.ones_like(noise[:, 0] > 0) if valid is None else valid
         seen = self._seen(context, real, self._product())
-        times = self.moment(moments(self.steps, noise.device))
+        times = self.moment(moments(self.inference_steps, noise.device))
         actions = follow(
             lambda chunk, step: self.velocity(chunk, times[step], seen),
             noise,
             samples=samples,
-            steps=self.steps,
+            steps=self.inference_steps,
             solver=self.solver,
             prefix=prefix,
             valid=valid,

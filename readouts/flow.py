@@ -36,7 +36,7 @@ class FlowConfig:
     layers: int = 3
     """Residual layers of the head."""
     steps: int = 10
-    """Steps of one sample; a built readout's own `steps` may be set to another number."""
+    """Steps of one sample; a built readout's `inference_steps` may be set to another number."""
     solver: Solver = "euler"
     """heun asks for the velocity twice in a step; a built readout's own `solver` may be set."""
     alpha: float = 1.5
@@ -62,7 +62,7 @@ class Flow(nn.Module):
     def __init__(self, config: FlowConfig, width: int, horizon: int, size: int) -> None:
         super().__init__()
         self.config, self.shape, hidden = config, (horizon, size), config.hidden
-        self.steps, self.solver = config.steps, config.solver
+        self.inference_steps, self.solver = config.steps, config.solver
         self.query = nn.Parameter(torch.randn(1, 1, config.token_count, width) * 0.02)
         self.enter = nn.Linear(horizon * size, hidden)
         self.condition = nn.Linear(config.token_count * width + hidden, hidden)
@@ -99,13 +99,13 @@ class Flow(nn.Module):
         valid: Tensor | None = None,
     ) -> Sample:
         """Follow the flow from `noise` (b, samples, h, a) to actions."""
-        times = moments(self.steps, noise.device)
+        times = moments(self.inference_steps, noise.device)
         conditions = self.conditions(context, times.expand(len(noise), -1))[:, :, None]
         actions = follow(
             lambda chunk, step: self.velocity(chunk, conditions[:, step]),
             noise,
             samples=samples,
-            steps=self.steps,
+            steps=self.inference_steps,
             solver=self.solver,
             prefix=prefix,
             valid=valid,

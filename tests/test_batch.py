@@ -72,6 +72,20 @@ def test_numbers_of_double_precision_become_single(small: ModuleType) -> None:
     assert batch.streams["tool"].values.dtype == torch.float32
 
 
+def test_the_newest_command_is_its_index_and_minus_one_where_none_is_given() -> None:
+    seen = [
+        Observation(
+            embodiment="passenger_car",
+            streams={"command": np.array([3, 2])},
+            valid={"command": np.array([True, given])},
+            observed_at_ns=0,
+        )
+        for given in (True, False)
+    ]
+    found = newest(PASSENGER_CAR, batch_of(PASSENGER_CAR, seen, CPU))
+    assert found["command"].tolist() == [2, -1]
+
+
 def test_the_newest_numbers_are_those_of_the_last_frame(small: ModuleType) -> None:
     windows = [small.window(CAR, n, 3).observation for n in (1, 2)]
     found = newest(small.BODIES[CAR], batch_of(small.BODIES[CAR], windows, CPU))

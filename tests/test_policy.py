@@ -460,3 +460,16 @@ def test_only_a_task_is_repeated(small: ModuleType) -> None:
     twice = replace(arm, tokenizers=(replace(arm.tokenizers[2], repeat=True),))
     with pytest.raises(BadConfig, match="repeats 'state/tool', which already stands in every"):
         replace(config, bodies={ARM: twice})
+
+
+def test_the_steps_of_an_answer_are_chosen_when_acting(small: ModuleType) -> None:
+    policy, seen = small.policy("flow"), [small.window(ARM, 1).observation]
+    before = policy.act(seen)[0]
+    policy.take_steps(2)
+    assert not close(policy.act(seen)[0], before)
+    policy.take_steps(10)
+    assert close(policy.act(seen)[0], before)
+    with pytest.raises(BadConfig, match=r"expected at least 1 step and .* got 0 and: Flow"):
+        policy.take_steps(0)
+    with pytest.raises(BadConfig, match=r"got 5 and: Regression\. Leave the number of steps out"):
+        small.policy().take_steps(5)

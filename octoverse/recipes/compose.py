@@ -12,6 +12,7 @@ from octoverse.embodiment import (
     GoalImage,
     Instruction,
     PathGroup,
+    Route,
     State,
     Stream,
 )
@@ -20,6 +21,7 @@ from octoverse.preprocess import PreprocessConfig
 from octoverse.tokenizers.command import CommandTokenizerConfig
 from octoverse.tokenizers.ego_history import EgoHistoryTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
+from octoverse.tokenizers.route import RouteTokenizerConfig
 from octoverse.tokenizers.state import StateTokenizerConfig
 from octoverse.trunk.native import NativeTrunkConfig
 
@@ -114,7 +116,7 @@ def compose(
 
 
 def simple(body: Embodiment, name: str, stream: Stream) -> Reading | None:
-    """How numbers and words are usually read: one token each. None for images and routes."""
+    """How numbers, words and routes are usually read, most as one token. None for images."""
     match stream:
         case State(names=names):
             config: Any = StateTokenizerConfig(size=len(names))
@@ -130,6 +132,9 @@ def simple(body: Embodiment, name: str, stream: Stream) -> Reading | None:
             return Reading(
                 key=f"command/{name}/{len(names)}", config=config, inputs={"command": name}
             )
+        case Route(points=points):
+            config = RouteTokenizerConfig(points=points)
+            return Reading(key=f"route/{points}", config=config, inputs={"route": name})
         case _:
             return None
 

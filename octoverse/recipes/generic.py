@@ -29,7 +29,7 @@ def policy_config(
 ) -> PolicyConfig:
     """Make the config of a small policy for these bodies.
 
-    Routes and goal images are not read.
+    Goal images are not read.
 
     Args:
         bodies: Their specs.

@@ -116,7 +116,7 @@ def attend(
 
 def attend_written_out(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
     """The same as two products and a softmax."""
-    score = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # (b, h, q, k)
+    score = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)  # (b, h, q, k)
     if mask is not None:
         score = score.masked_fill(~mask, torch.finfo(score.dtype).min)
     return score.softmax(-1) @ value

@@ -116,6 +116,15 @@ class NativeTrunk(nn.Module):
         seen = real if past is None else torch.cat([past.valid, real], 1)
         return TrunkOutput(self.norm(x), seen, tuple(memory), tuple(fresh))
 
+    def compile_blocks(self) -> None:
+        """Compile every layer at its first use.
+
+        On a CPU that gains some 4 % of acting for the better part of a minute of compilation, so
+        nothing does it by itself.
+        """
+        for block in self.blocks:
+            block.compile()
+
     def _position(self, name: str, steps: int, window: int) -> Float[Tensor, "t n d"]:
         """Learned positions of the last steps of a window."""
         table = self.positions[_safe(name)]

@@ -20,7 +20,10 @@ from octoverse.synthetic import random_frame
 def test_it_says_where_it_serves_answers_and_stops_when_asked(small_checkpoint: Path) -> None:
     command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint)]
     with subprocess.Popen(
-        [*command, "--address", "tcp://127.0.0.1:0", "--threads", "1"],
+        [
+            *[*command, "--address", "tcp://127.0.0.1:0", "--threads", "1"],
+            *["--precision", "bfloat16"],
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -114,7 +114,7 @@ def test_it_answers_as_one_joint_forward_of_trunk_and_expert(
     seen: Callable[..., Context], solver: str
 ) -> None:
     readout, seeds, noise = expert(), [3, 5], torch.randn(2, 3, HORIZON, SIZE)
-    readout.steps, readout.solver = 3, solver  # type: ignore[assignment]
+    readout.inference_steps, readout.solver = 3, solver  # type: ignore[assignment]
     valid = torch.rand(2, HORIZON, SIZE) < 0.6
     valid[1, 2] = False
     found = sample(readout, seen(seeds), noise, valid=valid)

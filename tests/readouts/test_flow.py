@@ -95,7 +95,7 @@ def test_a_sample_is_steps_along_the_velocity(
 ) -> None:
     """Against the head written out, with as many steps and the way that the readout is told."""
     readout, start, seen = flow(), torch.randn(2, 1, 4, 3), context([1, 2])
-    readout.steps, readout.solver = steps, solver
+    readout.inference_steps, readout.solver = steps, solver
 
     def velocity(chunk: Tensor, time: float) -> Tensor:
         moment = fourier(torch.full((2,), min(time, 0.999)), 32)

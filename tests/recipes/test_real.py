@@ -37,7 +37,7 @@ def test_a_policy_of_all_bodies_is_built_and_reads_what_the_recordings_have(
     assert window_spec(policy, "widowx").streams == ("primary", "tool", "instruction")
     assert window_spec(policy, "unitree_g1").streams == ("head", "arms", "hands", "instruction")
     assert window_spec(policy, "passenger_car").streams == (
-        "front", "ego_history", "speed", "instruction",
+        "front", "ego_history", "speed", "command", "instruction",
     )  # fmt: skip
     for name, seconds in SECONDS.items():
         for group, rows in policy.horizons[name].items():

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -282,3 +284,25 @@ def test_a_repeated_task_stands_in_every_step_with_its_positions() -> None:
     copied = TokenGroup(x.expand(-1, 3, -1, -1), shown["words"].valid.expand(-1, 3, -1))
     expected = model({**shown, "again": copied}, by_hand).values
     torch.testing.assert_close(model(shown, made).values, expected)
+
+
+COMPILED = """
+import torch
+from octoverse.tokens import GroupSpec, Layout, TokenGroup
+from octoverse.trunk.native import NativeTrunk, sized
+
+order = Layout((GroupSpec(name="image", role="observation", tokens=6),))
+model = NativeTrunk(sized("tiny"), {"image": (1, 6)})
+shown = {"image": TokenGroup(torch.randn(2, 1, 6, 64), torch.ones(2, 1, 6, dtype=torch.bool))}
+with torch.inference_mode():
+    expected = model(shown, order).values
+    model.compile_blocks()
+    torch.testing.assert_close(model(shown, order).values, expected, rtol=1e-4, atol=1e-5)
+assert model.blocks[0]._compiled_call_impl is not None
+"""
+
+
+@pytest.mark.slow
+def test_compiled_layers_give_the_same() -> None:
+    """In a process of its own: type checks at run time cannot be compiled."""
+    subprocess.run([sys.executable, "-c", COMPILED], check=True)
