@@ -116,10 +116,12 @@ def run_remembering(
     if trunk.config.span is not None:
         return _stream(trunk, groups, order, seen, task, only_readouts)
     rest = _rest(order, order.steps, None)
-    past = _past([[one] for one in task], [], task=True) if task else None
-    out = trunk(groups, rest, past, only_readouts=only_readouts)
-    before = [] if only_readouts else [[one] for one in task]
-    return [Run(list(range(len(seen))), _with_outputs(out, before), rest)]
+    pieces = [[one] for one in task]
+    past, real = _past(pieces, [], task=True) if task else (None, None)
+    out = trunk(groups, rest, past, only_readouts=only_readouts, leave_out=True)
+    if real is not None and not only_readouts:
+        out = _with_outputs(out, pieces, real)
+    return [Run(list(range(len(seen))), out, out.order)]
 
 
 def _task(
@@ -165,28 +167,32 @@ def _stream(
         todo.append(new or [newest])
     runs = []
     while any(todo):
-        alike: dict[tuple[int, ...], list[int]] = {}
+        alike: dict[tuple[int, tuple[tuple[int, int], ...]], list[int]] = {}
         for row, steps in enumerate(todo):
             if steps:
-                alike.setdefault((steps[0], *sorted(known[row])), []).append(row)
-        for (step, *before), rows in alike.items():
+                sizes = tuple((s, len(known[row][s].valid)) for s in sorted(known[row]))
+                alike.setdefault((steps[0], sizes), []).append(row)
+        for (step, sizes), rows in alike.items():
+            before = [earlier for earlier, _ in sizes]
             ages = [step - earlier for earlier in before]
             pieces = [[*task[row : row + 1], *(known[row][s] for s in before)] for row in rows]
-            past = _past(pieces, ages, task=bool(task)) if pieces[0] else None
+            past, real = _past(pieces, ages, task=bool(task)) if pieces[0] else (None, None)
             made = {
                 name: _rows(groups[name], rows, None if spec.role != "observation" else step)
                 for name, spec in order.groups.items()
                 if not spec.repeats
             }
-            out = trunk(made, rest, past, only_readouts=only_readouts)
+            out = trunk(made, rest, past, only_readouts=only_readouts, leave_out=True)
+            observed = out.order.observed
             for i, row in enumerate(rows):
-                outputs = out.values[i, :0] if only_readouts else out.values[i, : rest.observed]
-                known[row][step] = _kept(out, i, slice(0, rest.observed), outputs)
+                outputs = out.values[i, : 0 if only_readouts else observed]
+                known[row][step] = _kept(out, i, slice(0, observed), outputs)
                 todo[row].pop(0)
             answered = [i for i, row in enumerate(rows) if not todo[row]]
             if answered:
-                whole = _with_outputs(out, [] if only_readouts else pieces)
-                runs.append(Run([rows[i] for i in answered], _some(whole, answered), rest))
+                if real is not None and not only_readouts:
+                    out = _with_outputs(out, pieces, real)
+                runs.append(Run([rows[i] for i in answered], _some(out, answered), out.order))
     for one, mine in zip(seen, known, strict=True):
         _of_words(one)["stream"] = {one.frames[step]: kept for step, kept in mine.items()}
     return runs
@@ -202,20 +208,28 @@ def _rest(order: Layout, steps: int, span: int | None) -> Layout:
     return layout(groups, span, task_given=True)
 
 
-def _past(pieces: Sequence[Sequence[Kept]], ages: Sequence[int], *, task: bool) -> Past:
-    """What every robot remembers, its task first; they are alike in sizes and in frames' ages."""
+def _past(
+    pieces: Sequence[Sequence[Kept]], ages: Sequence[int], *, task: bool
+) -> tuple[Past, Tensor]:
+    """What every robot remembers, its task first; they are alike in sizes and in frames' ages.
+
+    Returns:
+        All of it that is real for at least one of them, and which places that are.
+    """
     layers = range(len(pieces[0][0].pairs))
-    memory = tuple(
-        (
-            torch.stack([torch.cat([one.pairs[i][0] for one in row], 1) for row in pieces]),
-            torch.stack([torch.cat([one.pairs[i][1] for one in row], 1) for row in pieces]),
-        )
-        for i in layers
-    )
     valid = torch.stack([torch.cat([one.valid for one in row]) for row in pieces])
+    real = valid.any(0)
+    every = bool(real.all())
+
+    def laid(layer: int, part: int) -> Tensor:
+        rows = [torch.cat([one.pairs[layer][part] for one in row], 1) for row in pieces]
+        return torch.stack([row if every else row[:, real] for row in rows])
+
+    memory = tuple((laid(layer, 0), laid(layer, 1)) for layer in layers)
     counts = torch.tensor([len(one.valid) for one in pieces[0]])
     age = torch.tensor([*([0] if task else []), *ages]).repeat_interleave(counts)
-    return Past(memory, valid, age.to(valid.device), int(counts[0]) if task else 0)
+    count = int(real[: int(counts[0])].sum()) if task else 0
+    return Past(memory, valid[:, real], age.to(valid.device)[real], count), real
 
 
 def _kept(out: TrunkOutput, row: int, tokens: slice, outputs: Tensor) -> Kept:
@@ -225,11 +239,9 @@ def _kept(out: TrunkOutput, row: int, tokens: slice, outputs: Tensor) -> Kept:
     return Kept(fresh, outputs.clone(), valid.clone())
 
 
-def _with_outputs(out: TrunkOutput, before: Sequence[Sequence[Kept]]) -> TrunkOutput:
-    """The outputs of what is remembered, before the new ones."""
-    if not before:
-        return out
-    earlier = torch.stack([torch.cat([one.outputs for one in row]) for row in before])
+def _with_outputs(out: TrunkOutput, before: Sequence[Sequence[Kept]], real: Tensor) -> TrunkOutput:
+    """The outputs of what is remembered, where that is `real`, before the new ones."""
+    earlier = torch.stack([torch.cat([one.outputs for one in row])[real] for row in before])
     return replace(out, values=torch.cat([earlier, out.values], 1))
 
 
@@ -240,7 +252,8 @@ def _some(out: TrunkOutput, rows: list[int]) -> TrunkOutput:
     def part(memory: Iterable[tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], ...]:
         return tuple((key[rows], value[rows]) for key, value in memory)
 
-    return TrunkOutput(out.values[rows], out.valid[rows], part(out.memory), part(out.fresh))
+    memory, fresh = part(out.memory), part(out.fresh)
+    return TrunkOutput(out.values[rows], out.valid[rows], memory, fresh, out.order)
 
 
 def _rows(group: TokenGroup, rows: list[int], step: int | None = None) -> TokenGroup:

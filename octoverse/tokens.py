@@ -5,6 +5,7 @@ Source: Octo Model Team, "Octo", 2024, section III-A: blockwise-causal attention
 """
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -17,6 +18,8 @@ from torch import Tensor
 from octoverse.errors import BadConfig
 
 Role = Literal["task", "observation", "readout"]
+_CHOICES = 64
+"""Choices of tokens for which a layout keeps what it made."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +131,40 @@ class Layout:
         """Which query may read which key by the rules alone, before validity."""
         self.newest: Bool[Tensor, " length"] = self._newest(span)
         """What a readout without tokens of its own reads: what the last step's observations do."""
+        self._measure()
+        laid_out = torch.cat([self.places[name] for name in names])
+        self.inverse: Int[Tensor, " length"] = torch.argsort(laid_out)
+        """For each place in the sequence, where it lies among the groups laid end to end."""
+        self._some: dict[bytes, Layout] = {}
+
+    def only(self, kept: Bool[Tensor, " length"]) -> "Layout":
+        """The same rules for some of the tokens; made once for each choice of them."""
+        choice = kept.numpy().tobytes()
+        if choice not in self._some:
+            if len(self._some) >= _CHOICES:
+                self._some.clear()
+            some = copy(self)
+            some.group, some.role = self.group[kept], self.role[kept]
+            some.step, some.index = self.step[kept], self.index[kept]
+            some.places = {
+                name: torch.nonzero(some.group == i)[:, 0] for i, name in enumerate(self.groups)
+            }
+            some.mask, some.newest = self.mask[kept][:, kept], self.newest[kept]
+            some._measure()
+            some._some = {}
+            self._some[choice] = some
+        return self._some[choice]
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def _measure(self) -> None:
         self.parts = tuple(self._parts())
         """The same rules, in parts within which (nearly) every query reads every key."""
         self.spared = 1 - sum(part.scores for part in self.parts) / len(self) ** 2
         """Share of all scores that reading in parts spares."""
         self.observed = int((self.role < 2).sum())
         """Tokens that are not of readouts; those of readouts follow."""
-        laid_out = torch.cat([self.places[name] for name in names])
-        self.inverse: Int[Tensor, " length"] = torch.argsort(laid_out)
-        """For each place in the sequence, where it lies among the groups laid end to end."""
-
-    def __len__(self) -> int:
-        return len(self.group)
 
     def _shift(self) -> None:
         """Find as what every token counts in the rules: most as what they are."""

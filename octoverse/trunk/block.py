@@ -67,12 +67,13 @@ class Block(nn.Module):
         else:
             query, key, value = self._heads(self.project_in(normed), 3)
         fresh = (key, value)
+        if turned is not None:
+            query, key = turned.new(query, key)
         if past is not None:
-            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
-        if turned is None:
-            read = attend_all(query, key, value, readings)
-        else:
-            key, read = turned.attend(query, key, value, readings, first)
+            earlier = [past[0]] if turned is None else turned.past(past[0])
+            key, value = torch.cat([*earlier, key], 2), torch.cat([past[1], value], 2)
+        attend_to = attend_all if turned is None else turned.attend
+        read = attend_to(query, key, value, readings)
         x = x + self.project_out(read.transpose(1, 2).flatten(2))
         return x + self.mlp(self.mlp_norm(x)), (key, value), fresh
 
@@ -98,32 +99,37 @@ class Turned:
         first = len(before) if task.any() or past is None else 0
         count = int(task.sum()) if task.any() or past is None else past.task
         self.task = slice(first, first + count)
-        self.query = turns(new, self.channels)
-        self.key = turns(torch.cat([before, new]), self.channels)
+        self._new = turns(new, self.channels) if new.any() else None  # by 0 nothing turns
+        self._early = 0 if past is None else past.task
+        self._past = turns(before[self._early :], self.channels)
+
+    def new(self, query: Tensor, key: Tensor) -> Pair:
+        """Queries, the last ones of the sequence, and keys of the new tokens, turned."""
+        if self._new is None:
+            return query, key
+        cos, sin = (one[-query.shape[2] :] for one in self._new)
+        return rotate(query, (cos, sin)), rotate(key, self._new)
+
+    def past(self, key: Tensor) -> list[Tensor]:
+        """Keys of what came before, turned, in runs."""
+        return [key[:, :, : self._early], rotate(key[:, :, self._early :], self._past)]
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, readings: Sequence[Reading], first: int
-    ) -> tuple[Tensor, Tensor]:
-        """Attention with turned queries and keys.
-
-        Returns:
-            The keys as the newest step reads them, and what was read.
-        """
-        cos, sin = self.query
-        query, plain = rotate(query, (cos[first:], sin[first:])), key
-        key = rotate(key, self.key)
+        self, query: Tensor, key: Tensor, value: Tensor, readings: Sequence[Reading]
+    ) -> Tensor:
+        """Attention with turned queries and keys, where the task's are turned for each step."""
         task, read = self.task, []
         count = task.stop - task.start
         for part in readings:
             keys = key
             if count and 0 <= part.step < self.last:
                 by = torch.full((count,), part.step - self.last, device=key.device)
-                turned = rotate(plain[:, :, task], turns(by, self.channels))
+                turned = rotate(key[:, :, task], turns(by, self.channels))
                 keys = torch.cat([key[:, :, : task.start], turned, key[:, :, task.stop :]], 2)
             chosen_keys, chosen_values = chosen(keys, part.keys), chosen(value, part.keys)
             mine = query[:, :, part.queries]
             read.append(attend(mine, chosen_keys, chosen_values, part.mask))
-        return key, torch.cat(read, 2)
+        return read[0] if len(read) == 1 else torch.cat(read, 2)
 
 
 def _clipped(one: Reading, first: int) -> Reading:

@@ -49,6 +49,8 @@ class TrunkOutput:
     """Keys and values of all tokens, those of the past first, turned as the newest step reads."""
     fresh: Memory
     """Keys and values of the new tokens, not turned."""
+    order: Layout
+    """Of the new tokens, without those that were left out."""
 
 
 class NativeTrunk(nn.Module):
@@ -79,6 +81,7 @@ class NativeTrunk(nn.Module):
         past: Past | None = None,
         *,
         only_readouts: bool = False,
+        leave_out: bool = False,
     ) -> TrunkOutput:
         """Read all groups of one layout.
 
@@ -88,6 +91,7 @@ class NativeTrunk(nn.Module):
             past: What comes before them in the sequence.
             only_readouts: Whether outputs of other tokens are not wanted; the last layer then
                 computes the readouts' alone.
+            leave_out: Whether tokens that are invalid in all samples are not computed at all.
         """
         values, valid = dict[str, Tensor](), dict[str, Tensor]()
         for name, spec in layout.groups.items():
@@ -101,6 +105,8 @@ class NativeTrunk(nn.Module):
                 place = self._position(name, spec.steps, layout.steps)
                 values[name], valid[name] = groups[name].values + place, groups[name].valid
         x, real = layout.join(values), layout.join(valid)
+        if leave_out and not (some := real.any(0)).all():
+            layout, x, real = layout.only(some.cpu()), x[:, some], real[:, some]
         rotary = self.config.positions == "rotary"
         read = readings(layout, real, None if past is None else past.valid, by_step=rotary)
         turned = Turned(layout, past, self.config, x.device) if rotary else None
@@ -114,7 +120,7 @@ class NativeTrunk(nn.Module):
         if only_readouts and not self.blocks:
             x = x[:, layout.observed :]
         seen = real if past is None else torch.cat([past.valid, real], 1)
-        return TrunkOutput(self.norm(x), seen, tuple(memory), tuple(fresh))
+        return TrunkOutput(self.norm(x), seen, tuple(memory), tuple(fresh), layout)
 
     def compile_blocks(self) -> None:
         """Compile every layer at its first use.
