@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.errors import BadConfig
+from octoverse.packed import Packed, plain
 from octoverse.readout import Context, Loss, Reads, Sample, TrunkShape, blank, masked_mean
-from octoverse.readouts.denoisers.packed import Packed, plain
 from octoverse.readouts.flow_path import Solver, check_settings, follow, fourier, moments, noised
 from octoverse.tokens import TokenGroup
 

@@ -473,3 +473,19 @@ def test_the_steps_of_an_answer_are_chosen_when_acting(small: ModuleType) -> Non
         policy.take_steps(0)
     with pytest.raises(BadConfig, match=r"got 5 and: Regression\. Leave the number of steps out"):
         small.policy().take_steps(5)
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_weights_that_change_between_answers_are_those_that_answer(
+    small: ModuleType, readout: str
+) -> None:
+    policy, other = small.policy(readout), small.policy(readout, seed=1)
+    seen = [small.window(ARM, 1).observation]
+    before = policy.act(seen)[0]
+    policy.load_state_dict(other.state_dict())
+    after = policy.act(seen)[0]
+    assert close(after, other.act(seen)[0]) and not close(after, before)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.mul_(1.01)
+    assert not close(policy.act(seen)[0], after)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from octoverse.packed import Packed
 from octoverse.tokens import Layout
 from octoverse.trunk.attention import Reading, attend, attend_all, chosen
 from octoverse.trunk.config import NativeTrunkConfig, norm
@@ -32,6 +33,7 @@ class Block(nn.Module):
         gated = config.activation == "swiglu"
         first = nn.Linear(width, 2 * inner if gated else inner)
         self.mlp = nn.Sequential(first, _ACTIVATIONS[config.activation](), nn.Linear(inner, width))
+        self._packed = Packed()
 
     def forward(
         self,
@@ -56,7 +58,7 @@ class Block(nn.Module):
         if readings is None:
             everything = slice(0, x.shape[1])
             readings = [Reading(everything, (everything,), None)]
-        normed = self.attention_norm(x)
+        linear, normed = self._linear, self.attention_norm(x)
         if first:
             weight, bias = self.project_in.weight, self.project_in.bias
             width = x.shape[-1]
@@ -65,7 +67,7 @@ class Block(nn.Module):
             readings = [_clipped(one, first) for one in readings if one.queries.stop > first]
             x = x[:, first:]
         else:
-            query, key, value = self._heads(self.project_in(normed), 3)
+            query, key, value = self._heads(linear(self.project_in, normed), 3)
         fresh = (key, value)
         if turned is not None:
             query, key = turned.new(query, key)
@@ -74,8 +76,19 @@ class Block(nn.Module):
             key, value = torch.cat([*earlier, key], 2), torch.cat([past[1], value], 2)
         attend_to = attend_all if turned is None else turned.attend
         read = attend_to(query, key, value, readings)
-        x = x + self.project_out(read.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.mlp_norm(x)), (key, value), fresh
+        x = x + linear(self.project_out, read.transpose(1, 2).flatten(2))
+        widen, act, narrow = self.mlp
+        inner = act(linear(cast(nn.Linear, widen), self.mlp_norm(x)))
+        x = x + linear(cast(nn.Linear, narrow), inner)
+        return x, (key, value), fresh
+
+    @property
+    def _linear(self) -> Callable[[nn.Linear, Tensor], Tensor]:
+        """How linear layers are applied: where nothing learns on a CPU, by laid-out weights."""
+        learns = torch.is_grad_enabled() or self.project_in.weight.device.type != "cpu"
+        if learns or torch.compiler.is_compiling():
+            return lambda layer, x: layer(x)
+        return lambda layer, x: self._packed.product(layer)(x)
 
     def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Parts of (b, h, n, c) each."""

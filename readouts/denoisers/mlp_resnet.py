@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from octoverse.packed import Packed, plain, working_dtype
 from octoverse.readouts.denoisers.denoiser import Condition
-from octoverse.readouts.denoisers.packed import Packed, plain, working_dtype
 
 _Product = Callable[[nn.Linear, Tensor], Tensor]
 

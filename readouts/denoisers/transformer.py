@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from octoverse.packed import Packed, plain
 from octoverse.readouts.denoisers.denoiser import Condition
-from octoverse.readouts.denoisers.packed import Packed, plain
 from octoverse.readouts.denoisers.sinusoids import sinusoids
 from octoverse.trunk.attention import attend
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from octoverse.errors import SpecMismatch
+from octoverse.packed import Packed, working_dtype
 from octoverse.readouts.denoisers.denoiser import Condition
-from octoverse.readouts.denoisers.packed import Packed, working_dtype
 from octoverse.readouts.denoisers.sinusoids import sinusoids
 
 _Layer = Union["_Convolution", "_Doubling"]

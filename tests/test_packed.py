@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from octoverse.readouts.denoisers import packed
-from octoverse.readouts.denoisers.packed import Packed, working_dtype
+from octoverse import packed
+from octoverse.packed import Packed, working_dtype
 
 
 class Layer(nn.Linear):
