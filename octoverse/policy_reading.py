@@ -68,9 +68,12 @@ class PolicyReading(PolicyFacts):
                 groups[use.key] = TokenGroup(
                     made.values.expand(-1, steps, -1, -1), made.valid.expand(-1, steps, -1)
                 )
-        only = all(self.config.readouts[use.key].reads == "own" for use in config.readouts)
+        reads = {self.config.readouts[use.key].reads for use in config.readouts}
+        only = reads == {"own"}
         if seen is not None:
-            return run_remembering(self.trunk, groups, order, seen, tasks, only)
+            return run_remembering(
+                self.trunk, groups, order, seen, tasks, only, "outputs" not in reads
+            )
         return [Run(list(range(count)), self.trunk(groups, order, only_readouts=only), order)]
 
     def _context(self, use: ReadoutUse, run: Run, reference: Reference, seeds: Tensor) -> Context:

@@ -101,6 +101,7 @@ def run_remembering(
     seen: Sequence[Seen],
     tasks: Sequence[Key],
     only_readouts: bool,
+    leave_out: bool,
 ) -> list[Run]:
     """Run the trunk over what is new; robots whose memories differ in shape run apart.
 
@@ -111,14 +112,15 @@ def run_remembering(
         seen: What is remembered of each robot; it is brought up to date.
         tasks: For each robot, what tells its task from another.
         only_readouts: Whether no outputs but the readouts' are wanted.
+        leave_out: Whether tokens that none of the robots has are left out.
     """
     task = _task(trunk, groups, order, seen, tasks)
     if trunk.config.span is not None:
-        return _stream(trunk, groups, order, seen, task, only_readouts)
+        return _stream(trunk, groups, order, seen, task, only_readouts, leave_out)
     rest = _rest(order, order.steps, None)
     pieces = [[one] for one in task]
-    past, real = _past(pieces, [], task=True) if task else (None, None)
-    out = trunk(groups, rest, past, only_readouts=only_readouts, leave_out=True)
+    past, real = _past(pieces, [], leave_out, task=True) if task else (None, None)
+    out = trunk(groups, rest, past, only_readouts=only_readouts, leave_out=leave_out)
     if real is not None and not only_readouts:
         out = _with_outputs(out, pieces, real)
     return [Run(list(range(len(seen))), out, out.order)]
@@ -154,6 +156,7 @@ def _stream(
     seen: Sequence[Seen],
     task: Sequence[Kept],
     only_readouts: bool,
+    leave_out: bool,
 ) -> list[Run]:
     """Compute the frames that are new, each with the frames that it reads in memory."""
     rest, known, todo = _rest(order, 1, trunk.config.span), [], []
@@ -176,13 +179,15 @@ def _stream(
             before = [earlier for earlier, _ in sizes]
             ages = [step - earlier for earlier in before]
             pieces = [[*task[row : row + 1], *(known[row][s] for s in before)] for row in rows]
-            past, real = _past(pieces, ages, task=bool(task)) if pieces[0] else (None, None)
+            past, real = None, None
+            if pieces[0]:
+                past, real = _past(pieces, ages, leave_out, task=bool(task))
             made = {
                 name: _rows(groups[name], rows, None if spec.role != "observation" else step)
                 for name, spec in order.groups.items()
                 if not spec.repeats
             }
-            out = trunk(made, rest, past, only_readouts=only_readouts, leave_out=True)
+            out = trunk(made, rest, past, only_readouts=only_readouts, leave_out=leave_out)
             observed = out.order.observed
             for i, row in enumerate(rows):
                 outputs = out.values[i, : 0 if only_readouts else observed]
@@ -209,16 +214,16 @@ def _rest(order: Layout, steps: int, span: int | None) -> Layout:
 
 
 def _past(
-    pieces: Sequence[Sequence[Kept]], ages: Sequence[int], *, task: bool
+    pieces: Sequence[Sequence[Kept]], ages: Sequence[int], leave_out: bool, *, task: bool
 ) -> tuple[Past, Tensor]:
     """What every robot remembers, its task first; they are alike in sizes and in frames' ages.
 
     Returns:
-        All of it that is real for at least one of them, and which places that are.
+        All of it, or what is real for at least one of them, and which places that are.
     """
     layers = range(len(pieces[0][0].pairs))
     valid = torch.stack([torch.cat([one.valid for one in row]) for row in pieces])
-    real = valid.any(0)
+    real = valid.any(0) if leave_out else torch.ones_like(valid[0])
     every = bool(real.all())
 
     def laid(layer: int, part: int) -> Tensor:
