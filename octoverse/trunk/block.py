@@ -88,7 +88,10 @@ class Block(nn.Module):
         learns = torch.is_grad_enabled() or self.project_in.weight.device.type != "cpu"
         if learns or torch.compiler.is_compiling():
             return lambda layer, x: layer(x)
-        return lambda layer, x: self._packed.product(layer)(x)
+        # A layer that something was added to (LoRA) is applied as it says itself.
+        return lambda layer, x: (
+            self._packed.product(layer)(x) if type(layer) is nn.Linear else layer(x)
+        )
 
     def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Parts of (b, h, n, c) each."""
