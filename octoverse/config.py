@@ -9,7 +9,7 @@ import msgspec
 from octoverse import registry
 from octoverse.errors import BadConfig
 from octoverse.preprocess import PreprocessConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -347,6 +347,16 @@ def differences(ours: Embodiment, theirs: Embodiment) -> list[str]:
     return found
 
 
+def rows_of(group: ActionGroup, horizon: int) -> int:
+    """Rows of a chunk of this group: a path has its own, others as many as control steps."""
+    return group.steps if isinstance(group, PathGroup) else horizon
+
+
+def rate_of(group: ActionGroup, body: Embodiment) -> float:
+    """Rows per second of a chunk of this group."""
+    return group.hz if isinstance(group, PathGroup) else body.control_hz
+
+
 def kind_of(part: Stream | ActionGroup) -> str:
     """What a stream or an action group is, in words, such as "end effector delta"."""
     return str(type(part).__struct_config__.tag).replace("_", " ")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from octoverse.calibration import camera_of
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse
-from octoverse.embodiment import Embodiment, PathGroup
+from octoverse.embodiment import Embodiment, rows_of
 from octoverse.errors import BadConfig, UnknownName
 from octoverse.tokenizer import optional_inputs
 
@@ -56,7 +56,7 @@ def chunk_shape(body: Embodiment, config: BodyConfig, use: ReadoutUse) -> tuple[
         if group not in body.action:
             raise UnknownName(f"action group of '{body.name}'", group, body.action)
         spec = body.action[group]
-        rows.add(spec.steps if isinstance(spec, PathGroup) else config.horizon)
+        rows.add(rows_of(spec, config.horizon))
     if len(rows) != 1:
         raise BadConfig(
             f"the readout '{use.key}' of '{body.name}' joins groups of {sorted(rows)} rows. "

@@ -6,7 +6,7 @@ product (2.6 times as long in all for 4 rows of 10,240 numbers). Here they are l
 kept beside the weights, which takes as much memory again, until the weights change.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -45,20 +45,19 @@ class Packed:
     """The laid-out weights of some layers; a copy of it holds none."""
 
     def __init__(self) -> None:
-        self._kept: dict[Layer | nn.Linear, _Kept] = {}
+        self._kept: dict[Layer | nn.Linear, tuple[Origin, Callable[[Tensor], Tensor]]] = {}
 
     def product(self, layer: Layer | nn.Linear) -> Callable[[Tensor], Tensor]:
         """Map x (..., i) to x weight' + bias, (..., o), in `working_dtype`; no gradients."""
-        sources = tuple(one.detach() for one in layer.parameters())
+        sources = tuple(layer.parameters())
         dtype, kept = working_dtype(sources[0]), self._kept.get(layer)
-        if kept is None or not kept.is_of(sources, dtype):
+        if kept is None or not kept[0].is_of(sources, dtype):
             matrix = (layer.weight, layer.bias) if isinstance(layer, nn.Linear) else layer.matrix()
             weight, bias = (None if one is None else one.detach().to(dtype) for one in matrix)
             assert weight is not None
-            versions = tuple(_version(one) for one in sources)
-            kept = _Kept(sources, versions, dtype, _laid_out(weight, bias))
+            kept = Origin.of(sources, dtype), _laid_out(weight, bias)
             self._kept[layer] = kept
-        return kept.product
+        return kept[1]
 
     def clear(self) -> None:
         """Give the memory back."""
@@ -72,16 +71,21 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A product, and of what its weights were made."""
+class Origin:
+    """Of what something was made that is kept while that does not change."""
 
     sources: tuple[Tensor, ...]
     versions: tuple[int, ...]
     dtype: torch.dtype
-    product: Callable[[Tensor], Tensor]
 
-    def is_of(self, sources: tuple[Tensor, ...], dtype: torch.dtype) -> bool:
-        """Whether the weights are still those of these sources."""
+    @classmethod
+    def of(cls, sources: Sequence[Tensor], dtype: torch.dtype) -> "Origin":
+        """These tensors as they are now, for use in this type."""
+        held = tuple(source.detach() for source in sources)
+        return cls(held, tuple(_version(source) for source in sources), dtype)
+
+    def is_of(self, sources: Sequence[Tensor], dtype: torch.dtype) -> bool:
+        """Whether these tensors, in this type, are still what it was made of."""
         # The sources are held, so nothing else can come to lie at their addresses.
         return dtype == self.dtype and all(
             held.data_ptr() == source.data_ptr() and version == _version(source)

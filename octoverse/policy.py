@@ -17,12 +17,13 @@ from octoverse.errors import BadConfig, OctoverseError
 from octoverse.fitting import check_fit, check_streams, readout_shapes
 from octoverse.layouts import body_layout, slots
 from octoverse.normalize import BodyStatistics
-from octoverse.policy_reading import PolicyReading, safe
+from octoverse.policy_reading import PolicyReading
 from octoverse.precision import autocast, lower
 from octoverse.preprocess import Preprocess
-from octoverse.readout import Codec, Loss, TrunkShape
+from octoverse.readout import Codec, Loss, Reference, TrunkShape
 from octoverse.recall import Run
 from octoverse.scales import Scales
+from octoverse.tokens import safe
 from octoverse.trunk.native import NativeTrunk
 
 _SAMPLING = 3
@@ -100,8 +101,8 @@ class Policy(PolicyReading):
         samples = sum(len(batch) for batch in batches.values())
         total = torch.zeros((), device=self.device)
         for name, batch in batches.items():
-            uses, coded = self.config.bodies[name].readouts, self.codes(name, batch)
-            reference = {use.key: self._reference(name, use, batch) for use in uses}
+            uses, reference = self.config.bodies[name].readouts, self._references(name, batch)
+            coded = self._codes(name, batch, reference)
             encoded = {key: code for key, (code, _) in coded.items()}
             groups, _ = self._tokens(name, self._scaled(name, batch), None)
             [run] = self._runs(name, groups, None, target=encoded)
@@ -115,11 +116,16 @@ class Policy(PolicyReading):
 
     def codes(self, name: str, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """For each readout of a body, the code (b, h, a) of a batch's actions, and what is real."""
+        return self._codes(name, batch, self._references(name, batch))
+
+    def _codes(
+        self, name: str, batch: Batch, reference: Mapping[str, Reference]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
         found: dict[str, tuple[Tensor, Tensor]] = {}
         for use in self.config.bodies[name].readouts:
             valid = self._valid(use, self._body(name), batch)
             actions = torch.cat([batch.action[group] for group in use.groups], -1)
-            code = self.codecs[use.key].encode(actions, self._reference(name, use, batch))
+            code = self.codecs[use.key].encode(actions, reference[use.key])
             # What does not count may be anything, even NaN, which would spread: 0 x NaN is NaN.
             found[use.key] = torch.where(valid, self._padded(name, use, code), 0), valid
         return found
@@ -218,10 +224,11 @@ class Policy(PolicyReading):
     def _sample(self, name: str, batch: Batch, run: Run, samples: int) -> list[Samples]:
         body, action = self._body(name), dict[str, np.ndarray]()
         scores: dict[str, np.ndarray] = {}
+        references = self._references(name, batch)
         for number, use in enumerate(self.config.bodies[name].readouts):
             readout, shape = self.readout(use.key), self._shape(name, use)
             drawn = noise.normal(batch.seeds, _SAMPLING + number, (samples, *shape))
-            reference = self._reference(name, use, batch)
+            reference = references[use.key]
             with autocast(self.device, self.lowered):
                 sample = readout.sample(
                     self._context(use, run, reference, batch.seeds),

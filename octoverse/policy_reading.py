@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from octoverse.batch import Batch, measured, newest
 from octoverse.config import ReadoutUse
-from octoverse.embodiment import PathGroup, State
+from octoverse.embodiment import State, rate_of
 from octoverse.episode import Observation
 from octoverse.errors import SpecMismatch
 from octoverse.policy_facts import PolicyFacts
@@ -17,7 +17,7 @@ from octoverse.readout import Context, Readout, Reference, Scale
 from octoverse.recall import Key, Run, Seen, remembered_tokens, run_remembering
 from octoverse.scales import Scales
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Layout, TokenGroup
+from octoverse.tokens import Layout, TokenGroup, safe
 from octoverse.trunk.native import NativeTrunk
 
 
@@ -44,9 +44,11 @@ class PolicyReading(PolicyFacts):
         given = memories or [{} for _ in observations]
         found = []
         for one, memory in zip(observations, given, strict=True):
-            valid = np.any([real for real in one.valid.values()], axis=0)
-            plain = tuple(i if real else -1 for i, real in enumerate(valid))
-            found.append(Seen(one.frames, memory) if one.frames else Seen(plain, {}))
+            if one.frames:
+                found.append(Seen(one.frames, memory))
+                continue
+            valid = np.any(list(one.valid.values()), axis=0)
+            found.append(Seen(tuple(i if real else -1 for i, real in enumerate(valid)), {}))
         return found
 
     def _runs(
@@ -146,17 +148,20 @@ class PolicyReading(PolicyFacts):
                 streams[stream] = StreamBatch(values, given.valid)
         return streams
 
-    def _reference(self, name: str, use: ReadoutUse, batch: Batch) -> Reference:
+    def _references(self, name: str, batch: Batch) -> dict[str, Reference]:
+        """For each readout of a body, what its code is relative to."""
+        now = newest(self.bodies[name], batch)
+        uses = self.config.bodies[name].readouts
+        return {use.key: self._reference(name, use, batch, now) for use in uses}
+
+    def _reference(
+        self, name: str, use: ReadoutUse, batch: Batch, now: Mapping[str, Tensor]
+    ) -> Reference:
         body, scales = self.bodies[name], cast(Scales, self.scales[name])
         first = body.action[use.groups[0]]
         parts = [
             torch.cat([scales.of(group, part, batch.data_set) for group in use.groups], -1)
             for part in ("mean", "std", "middle", "half")
         ]
-        hz = first.hz if isinstance(first, PathGroup) else body.control_hz
-        return Reference(newest(body, batch), Scale(*parts), hz, measured(body, use.groups, batch))
-
-
-def safe(key: str) -> str:
-    """The key as a ModuleDict takes it, which may hold no dot."""
-    return key.replace(".", "·")
+        hz = rate_of(first, body)
+        return Reference(now, Scale(*parts), hz, measured(body, use.groups, batch))

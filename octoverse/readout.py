@@ -218,10 +218,24 @@ def masked_mean(values: Tensor, valid: Tensor) -> Loss:
     return Loss(total, count)
 
 
+def queries(learned: Float[Tensor, "1 1 n d"], batch: int) -> TokenGroup:
+    """Learned tokens, the same for every sample."""
+    values = learned.expand(batch, -1, -1, -1)
+    return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+
+
 def blank(like: Tensor, batch: int, count: int, width: int) -> TokenGroup:
     """Tokens of zeros, (batch, 1, count, width): what they are the trunk's positions say."""
     values = torch.zeros(batch, 1, count, width, device=like.device, dtype=like.dtype)
     return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+
+
+def held(actions: Tensor, prefix: Tensor | None) -> Tensor:
+    """Samples (b, k, h, a) with a prefix (b, p, a), where there is one, for the first rows."""
+    if prefix is None:
+        return actions
+    rows = prefix[:, None].expand(-1, actions.shape[1], -1, -1).to(actions)
+    return torch.cat([rows, actions[:, :, prefix.shape[1] :]], 2)
 
 
 def only_valid(actions: Tensor, valid: Tensor | None) -> Tensor:

@@ -34,6 +34,12 @@ class TokenGroup:
     positions: Float[Tensor, "b t n p"] | None = None
 
 
+def in_frames(tokens: Float[Tensor, "frames n d"], valid: Bool[Tensor, "b t"]) -> TokenGroup:
+    """Tokens of b x t frames, one after another, all those of a frame as valid as it is."""
+    values = tokens.unflatten(0, valid.shape)
+    return TokenGroup(values, valid[..., None].expand(values.shape[:3]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class GroupSpec:
     """What a layout needs to know about one group of tokens."""
@@ -64,6 +70,7 @@ class Part:
     rules: Bool[Tensor, "q k"] | None
     """Which query reads which of these keys; None where each reads all."""
     step: int
+    """Of the queries; in the whole, the newest."""
 
     @property
     def scores(self) -> int:
@@ -161,7 +168,10 @@ class Layout:
     def _measure(self) -> None:
         self.parts = tuple(self._parts())
         """The same rules, in parts within which (nearly) every query reads every key."""
-        self.spared = 1 - sum(part.scores for part in self.parts) / len(self) ** 2
+        everything = slice(0, len(self))
+        self.whole = Part(everything, (everything,), self.mask, self.steps - 1)
+        """The same rules in one part."""
+        self.spared = 1 - sum(part.scores for part in self.parts) / self.whole.scores
         """Share of all scores that reading in parts spares."""
         self.observed = int((self.role < 2).sum())
         """Tokens that are not of readouts; those of readouts follow."""
@@ -243,3 +253,8 @@ def layout(
         task_given: Whether the task was computed earlier and is not among them.
     """
     return Layout(groups, span, task_given)
+
+
+def safe(name: str) -> str:
+    """The name as torch's dictionaries of modules and parameters take it: without a dot."""
+    return name.replace(".", "·")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from octoverse.errors import BadConfig
-from octoverse.readout import Sample, only_valid
+from octoverse.readout import Sample, held, only_valid
 from octoverse.readouts.kmeans import kmeans
 
 
@@ -22,7 +22,6 @@ class AnchorSet(nn.Module):
     def __init__(self, count: int, horizon: int, size: int) -> None:
         super().__init__()
         self.register_buffer("values", torch.zeros(count, horizon, size))
-        # A number, not a bool: the mean of weights over the steps of a training takes it along.
         self.register_buffer("fitted", torch.zeros(()))
         self._known = False
 
@@ -87,7 +86,4 @@ def likeliest(
         )
     found, best = scores.topk(samples)
     actions = chunks.take_along_dim(best[..., None, None], 1)
-    if prefix is not None:
-        held = prefix[:, None].expand(-1, samples, -1, -1)
-        actions = torch.cat([held, actions[:, :, prefix.shape[1] :]], 2)
-    return Sample(only_valid(actions, valid), found)
+    return Sample(only_valid(held(actions, prefix), valid), found)

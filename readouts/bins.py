@@ -17,8 +17,10 @@ from octoverse.readout import (
     Reads,
     Sample,
     TrunkShape,
+    held,
     masked_mean,
     only_valid,
+    queries,
 )
 from octoverse.readouts.codecs.bins import BINS
 from octoverse.tokens import TokenGroup
@@ -61,8 +63,7 @@ class Bins(nn.Module):
 
     def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
         """Learned queries, the same for every sample."""
-        values = self.query.expand(batch, -1, -1, -1)
-        return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+        return queries(self.query, batch)
 
     def loss(self, context: Context, target: Tensor, valid: Tensor) -> Loss:
         """Mean cross-entropy over valid numbers; `target` holds bin numbers."""
@@ -87,8 +88,7 @@ class Bins(nn.Module):
             below = 0.5 * (1 + torch.erf(noise / 2**0.5))  # (b, k, h, a), uniform in (0, 1)
             edges = logits.softmax(-1).cumsum(-1)
             chosen = (edges < below[..., None]).sum(-1).clamp(max=logits.shape[-1] - 1)
-        if prefix is not None:
-            chosen[:, :, : prefix.shape[1]] = prefix[:, None]
+        chosen = held(chosen, prefix)
         likely = logits.log_softmax(-1).expand(*chosen.shape, -1)
         scores = only_valid(likely.gather(-1, chosen[..., None])[..., 0], valid).sum((-1, -2))
         return Sample(only_valid(chosen, valid), scores)

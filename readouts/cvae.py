@@ -12,7 +12,6 @@ not in every layer; there is no dropout. The encoder reads as the state what is 
 action's own numbers.
 """
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -29,10 +28,12 @@ from octoverse.readout import (
     Sample,
     TrunkShape,
     blank,
+    held,
     masked_mean,
     only_valid,
 )
 from octoverse.readouts.cvae_layers import DecoderLayer, EncoderLayer
+from octoverse.sinusoids import sinusoids
 from octoverse.tokens import TokenGroup
 
 _POSTERIOR, _PRIOR = 1, 2
@@ -131,10 +132,7 @@ class Cvae(nn.Module):
         """
         z = self._draw(context, noise, samples, valid)
         actions = self._decode(context, z)
-        if prefix is not None:
-            held = prefix[:, None].expand(-1, samples, -1, -1)
-            actions = torch.cat([held, actions[:, :, prefix.shape[1] :]], 2)
-        return Sample(only_valid(actions, valid), -z.square().sum(-1) / 2)
+        return Sample(only_valid(held(actions, prefix), valid), -z.square().sum(-1) / 2)
 
     def _encode(
         self, reference: Reference, target: Tensor, valid: Tensor
@@ -194,10 +192,3 @@ class Cvae(nn.Module):
         count = given.shape[-1]
         z[..., :count] = torch.where(real.gather(-1, first)[:, None], given, z[..., :count])
         return z
-
-
-def sinusoids(count: int, width: int) -> Float[Tensor, "n d"]:
-    """Sines at even places and cosines at odd ones, of wavelengths from 2 pi to 10,000 x 2 pi."""
-    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    angle = torch.arange(count)[:, None] * rate
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from octoverse.readout import Context, Loss, Reads, Sample, TrunkShape, masked_mean
+from octoverse.readout import Context, Loss, Reads, Sample, TrunkShape, masked_mean, queries
 from octoverse.readouts.flow_path import (
     Solver,
     check_settings,
@@ -79,8 +79,7 @@ class Flow(nn.Module):
 
     def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
         """Learned queries, the same for every sample."""
-        values = self.query.expand(batch, -1, -1, -1)
-        return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+        return queries(self.query, batch)
 
     def loss(self, context: Context, target: Tensor, valid: Tensor) -> Loss:
         """Mean squared error of the velocity; noise and time come from each sample's seed."""

@@ -22,6 +22,7 @@ from octoverse.readout import (
     Sample,
     TrunkShape,
     blank,
+    held,
     masked_mean,
     only_valid,
 )
@@ -91,10 +92,8 @@ class OctoRegression(nn.Module):
         valid: Tensor | None = None,
     ) -> Sample:
         """The one answer, `samples` times."""
-        actions = self.predict(context.own[:, -1])
-        if prefix is not None:
-            actions = torch.cat([prefix.to(actions), actions[:, prefix.shape[1] :]], 1)
-        return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
+        actions = self.predict(context.own[:, -1])[:, None].expand(-1, samples, -1, -1)
+        return Sample(only_valid(held(actions, prefix), valid))
 
     def predict(self, own: Float[Tensor, "b n d"]) -> Float[Tensor, "b h a"]:
         """The chunk, from the outputs at the readout's tokens."""

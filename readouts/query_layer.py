@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from octoverse.trunk.attention import attend
+from octoverse.readouts.cross_attention import Attention
 
 
 class QueryLayer(nn.Module):
@@ -17,9 +17,7 @@ class QueryLayer(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.query, self.leave = nn.Linear(width, width), nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
+        self.attention = Attention(width, width, heads)
         self.read_norm, self.mlp_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width)
@@ -38,9 +36,6 @@ class QueryLayer(nn.Module):
         allowed = torch.cat(
             [itself.expand(len(visible), -1, -1), visible[:, None].expand(-1, count, -1)], 2
         )
-        query = self.query(own).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        sources = self.key_value(torch.cat([own, outputs], 1))
-        key, value = sources.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        found = attend(query, key, value, allowed[:, None])  # (b, heads, q, c)
-        read = queries + self.leave(found.transpose(1, 2).flatten(2))
+        sources = self.attention.read(torch.cat([own, outputs], 1))
+        read = queries + self.attention(own, sources, allowed)
         return read + self.mlp(self.mlp_norm(read))

@@ -23,6 +23,7 @@ from octoverse.readout import (
     Sample,
     TrunkShape,
     blank,
+    held,
     masked_mean,
     only_valid,
 )
@@ -100,10 +101,8 @@ class QueryRegression(nn.Module):
         valid: Tensor | None = None,
     ) -> Sample:
         """The commanded chunk, `samples` times."""
-        actions = self._predict(context)
-        if prefix is not None:
-            actions = torch.cat([prefix, actions[:, prefix.shape[1] :]], 1)
-        return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
+        actions = self._predict(context)[:, None].expand(-1, samples, -1, -1)
+        return Sample(only_valid(held(actions, prefix), valid))
 
     def _predict(self, context: Context) -> Float[Tensor, "b h a"]:
         queries = [self.query.expand(len(context.seeds), -1, -1)]

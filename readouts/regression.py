@@ -18,8 +18,10 @@ from octoverse.readout import (
     Reads,
     Sample,
     TrunkShape,
+    held,
     masked_mean,
     only_valid,
+    queries,
 )
 from octoverse.tokens import TokenGroup
 
@@ -84,8 +86,7 @@ class Regression(nn.Module):
 
     def tokens(self, batch: int, target: Tensor | None) -> TokenGroup:
         """Learned queries, the same for every sample."""
-        values = self.query.expand(batch, -1, -1, -1)
-        return TokenGroup(values, torch.ones_like(values[..., 0], dtype=torch.bool))
+        return queries(self.query, batch)
 
     def loss(self, context: Context, target: Tensor, valid: Tensor) -> Loss:
         """Mean error over valid numbers."""
@@ -102,10 +103,8 @@ class Regression(nn.Module):
         valid: Tensor | None = None,
     ) -> Sample:
         """The one answer, `samples` times."""
-        actions = self._predict(context)
-        if prefix is not None:
-            actions[:, : prefix.shape[1]] = prefix
-        return Sample(only_valid(actions[:, None].expand(-1, samples, -1, -1), valid))
+        actions = self._predict(context)[:, None].expand(-1, samples, -1, -1)
+        return Sample(only_valid(held(actions, prefix), valid))
 
     def _predict(self, context: Context) -> Tensor:
         own = context.own[:, -1] if self.config.row_by_row else context.own[:, -1].flatten(1)

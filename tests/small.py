@@ -35,7 +35,7 @@ from octoverse.tokenizers.keypoints import KeypointsTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
 from octoverse.tokenizers.state import StateTokenizerConfig
 from octoverse.training.config import Recipe, TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 SIDE, HORIZON = 16, 4
 BODIES: dict[str, Embodiment] = {"tabletop_arm": TABLETOP_ARM, "road_car": ROAD_CAR}

@@ -53,12 +53,12 @@ def test_every_sample_is_scaled_by_its_own_data_set(small: ModuleType, apart: Po
     use, mixed = apart.config.bodies[ARM].readouts[0], batch(small, [5, 7], [-1] * 5 + [0, -1, 1])
     assert torch.isfinite(apart.loss({ARM: mixed}).total)
     actions = torch.cat([mixed.action[group] for group in use.groups], -1)
-    together = apart.codecs[use.key].encode(actions, apart._reference(ARM, use, mixed))
+    together = apart.codecs[use.key].encode(actions, apart._references(ARM, mixed)[use.key])
     states = apart._scaled(ARM, mixed)["tool"].values
     for row, name in enumerate(("a/train", "b/train")):
         with scaled_as(apart, ARM, name):
             alone = batch(small, [0, 0], None)
-            code = apart.codecs[use.key].encode(actions, apart._reference(ARM, use, alone))
+            code = apart.codecs[use.key].encode(actions, apart._references(ARM, alone)[use.key])
             assert torch.equal(code[row], together[row])
             assert not torch.equal(code[1 - row], together[1 - row])
             assert torch.equal(apart._scaled(ARM, alone)["tool"].values[row], states[row])
@@ -66,7 +66,7 @@ def test_every_sample_is_scaled_by_its_own_data_set(small: ModuleType, apart: Po
 
 def test_several_answers_to_a_sample_are_scaled_as_it_is(small: ModuleType, apart: Policy) -> None:
     use = apart.config.bodies[ARM].readouts[0]
-    reference = apart._reference(ARM, use, batch(small, [0, 1], [0, 1]))
+    reference = apart._references(ARM, batch(small, [0, 1], [0, 1]))[use.key]
     assert torch.allclose(reference.scale.scale[1, :, :4], 3 * reference.scale.scale[0, :, :4])
     repeated = reference.repeat(2).scale.scale
     assert repeated.shape == (4, 1, 5) and torch.equal(repeated[0], repeated[1])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from octoverse.text import InstructionEncoder, Language
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Role, TokenGroup
+from octoverse.tokens import Role, TokenGroup, in_frames
 from octoverse.vision.pixels import centred, check_size
 from octoverse.vision.resnet import Film, ResNet, modulated
 from octoverse.vision.standardized_resnet import StandardizedResNet
@@ -104,8 +104,7 @@ class FilmResNetTokenizer(nn.Module):
             pixels = torch.cat([pixels, goal.values * goal.valid[..., None, None, None]], -1)
         film = self._film(streams["instruction"], pixels.shape[1]) if self.films else None
         maps = self.resnet.features(centred(pixels), film)
-        values = self.write(maps.flatten(2).transpose(1, 2)).unflatten(0, image.valid.shape)
-        return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
+        return in_frames(self.write(maps.flatten(2).transpose(1, 2)), image.valid)
 
     def _film(self, instruction: StreamBatch, steps: int) -> list[Film]:
         """What the words of every sample do to its images; no words do nothing of their own."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 from torch import nn
 
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Role, TokenGroup
+from octoverse.tokens import Role, TokenGroup, in_frames
 from octoverse.vision.patches import check_patches, convolutions
 from octoverse.vision.pixels import centred
 
@@ -58,5 +58,4 @@ class ImageTokenizer(nn.Module):
         """Read "image", uint8 (b, t, h, w, 3)."""
         image = streams["image"]
         patches = self.stem(centred(image.values)).flatten(2).transpose(1, 2)  # (b t, n, d)
-        values = patches.unflatten(0, image.valid.shape)
-        return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
+        return in_frames(patches, image.valid)

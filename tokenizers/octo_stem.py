@@ -14,8 +14,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from octoverse.packed import Origin
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Role, TokenGroup
+from octoverse.tokens import Role, TokenGroup, in_frames
 from octoverse.vision.pixels import centred, check_size
 
 _GROUPS = 32
@@ -109,8 +110,7 @@ class OctoStemTokenizer(nn.Module):
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = norm(convolution(x)).relu_()
         patches = self.embed(x).flatten(2).transpose(1, 2)  # (b t, n, features)
-        values = self.project(patches).unflatten(0, image.valid.shape)
-        return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
+        return in_frames(self.project(patches), image.valid)
 
     def _stacked(self, image: UInt8[Tensor, "b t h w 3"], goal: StreamBatch | None) -> Tensor:
         """Behind every image the goal that came with it, (b, t, h, w, 6)."""
@@ -132,7 +132,7 @@ class OctoStemTokenizer(nn.Module):
 class StandardisedConv2d(nn.Conv2d):
     """A convolution whose kernels are brought to mean 0 and deviation 1 before they are used."""
 
-    _kept: tuple[tuple[int, int, torch.dtype], Tensor] | None = None
+    _kept: tuple[Origin, Tensor] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (b, c, h, w)."""
@@ -142,9 +142,9 @@ class StandardisedConv2d(nn.Conv2d):
         """The kernels as they are used; worked out once for weights that are not trained."""
         if torch.is_grad_enabled():
             return standardised(self.weight)
-        mine = (self.weight._version, self.weight.data_ptr(), self.weight.dtype)
-        if self._kept is None or self._kept[0] != mine:
-            self._kept = mine, standardised(self.weight)
+        sources, dtype = (self.weight,), self.weight.dtype
+        if self._kept is None or not self._kept[0].is_of(sources, dtype):
+            self._kept = Origin.of(sources, dtype), standardised(self.weight)
         return self._kept[1]
 
 

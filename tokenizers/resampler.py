@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from octoverse.sinusoids import sinusoids
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Role, TokenGroup
+from octoverse.tokens import Role, TokenGroup, in_frames
 from octoverse.trunk.attention import attend
 from octoverse.vision.patches import check_patches, cut
 from octoverse.vision.pixels import check_size
@@ -104,8 +105,7 @@ class ImageResampler(nn.Module):
             features = maps.flatten(2).transpose(1, 2)  # (b t, places, c)
         else:
             features = cut(image.values, self.config.patch)
-        values = self.resample(features).unflatten(0, image.valid.shape)
-        return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
+        return in_frames(self.resample(features), image.valid)
 
 
 class StateResampler(nn.Module):
@@ -119,8 +119,7 @@ class StateResampler(nn.Module):
         """Read "state", scaled numbers (b, t, n); beyond 5 standard deviations they are clipped."""
         state = streams["state"]
         numbers = state.values.clamp(-5, 5).flatten(0, 1)[..., None]  # (b t, n, 1)
-        values = self.resample(numbers).unflatten(0, state.valid.shape)
-        return TokenGroup(values, state.valid[..., None].expand(values.shape[:3]))
+        return in_frames(self.resample(numbers), state.valid)
 
 
 class Resampler(nn.Module):
@@ -163,14 +162,6 @@ class Resampler(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, _HEAD)).transpose(1, 2)  # (m, heads, n, c)
-
-
-def sinusoids(count: int, width: int) -> Float[Tensor, "n d"]:
-    """Places as waves of different lengths (Vaswani et al., 2017, section 3.5)."""
-    numbers = torch.arange(count)[:, None]
-    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
-    waves = torch.stack([(numbers * rates).sin(), (numbers * rates).cos()], -1)
-    return waves.flatten(1)[:, :width]
 
 
 def _check(tokens: int, heads: int) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Role, TokenGroup
+from octoverse.tokens import Role, TokenGroup, in_frames
 from octoverse.vision.pixels import check_size
 from octoverse.vision.resnet import Depth, Norm, ResNet, normalised
 
@@ -77,8 +77,7 @@ class ResNetGridTokenizer(nn.Module):
         check_size(image.values, *self.size)
         found = self.resnet.features(normalised(image.values.flatten(0, 1)))
         places = self.write(found.flatten(2).transpose(1, 2)) + self.positions  # (b t, n, d)
-        values = places.unflatten(0, image.valid.shape)
-        return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
+        return in_frames(places, image.valid)
 
 
 def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "n d"]:

@@ -15,7 +15,7 @@ from torch import nn
 from octoverse.errors import SpecMismatch
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokenizers.keypoints import spatial_softmax
-from octoverse.tokens import Role, TokenGroup
+from octoverse.tokens import Role, TokenGroup, in_frames
 from octoverse.vision.resnet import Depth, ResNet, normalised
 
 
@@ -66,5 +66,4 @@ class ResNetKeypointsTokenizer(nn.Module):
                 "where things are. Prepare images of more than 32 pixels a side."
             )
         places = spatial_softmax(maps)[..., :2].flatten(1).to(maps.dtype)  # (b t, 2 k)
-        values = self.write(places).unflatten(0, image.valid.shape)[:, :, None]
-        return TokenGroup(values, image.valid[..., None])
+        return in_frames(self.write(places)[:, None], image.valid)

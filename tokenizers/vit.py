@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from octoverse.tokenizer import StreamBatch
-from octoverse.tokens import Role, TokenGroup
-from octoverse.trunk.native import Block, NativeTrunkConfig
+from octoverse.tokens import Role, TokenGroup, in_frames
+from octoverse.trunk.block import Block
+from octoverse.trunk.config import NativeTrunkConfig
 from octoverse.vision.patches import LinearPatches, check_patches
 from octoverse.vision.pixels import check_size
 
@@ -80,5 +81,4 @@ class ViTTokenizer(nn.Module):
             for block in self.blocks:
                 x, _, _ = block(x)
             x = self.norm(x)
-        values = x.unflatten(0, image.valid.shape)
-        return TokenGroup(values, image.valid[..., None].expand(values.shape[:3]))
+        return in_frames(x, image.valid)

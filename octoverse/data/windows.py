@@ -13,8 +13,8 @@ from octoverse.embodiment import (
     Embodiment,
     GoalImage,
     Instruction,
-    PathGroup,
     Stream,
+    rows_of,
     stream_shape,
 )
 from octoverse.episode import Window
@@ -46,8 +46,7 @@ class WindowSpec:
 
     def rows(self, body: Embodiment, group: str) -> int:
         """Rows of one group's chunk."""
-        spec = body.action[group]
-        return spec.steps if isinstance(spec, PathGroup) else self.horizons.get(group, self.horizon)
+        return rows_of(body.action[group], self.horizons.get(group, self.horizon))
 
     def wanted(self, body: Embodiment) -> dict[str, Stream]:
         """The body's streams that a sample holds."""

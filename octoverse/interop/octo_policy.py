@@ -17,7 +17,7 @@ from octoverse.readouts.octo_regression import OctoRegressionConfig
 from octoverse.recipes.compose import goal_of, instruction
 from octoverse.tokenizers.octo_stem import OctoStemTokenizerConfig
 from octoverse.tokenizers.t5 import T5Size, T5TokenizerConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 LANGUAGE, ACTION = "language", "action"
 

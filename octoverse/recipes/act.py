@@ -13,14 +13,14 @@ starts from random weights: torchvision's load into `policy.tokenizers["camera"]
 from collections.abc import Sequence
 
 from octoverse.config import PolicyConfig
-from octoverse.embodiment import Camera, Embodiment, PathGroup, State, Stream
+from octoverse.embodiment import Camera, Embodiment, State, Stream, rows_of
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.cvae import CvaeConfig
 from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.compose import Reading, Writing, compose, joined, simple
 from octoverse.tokenizers.resnet_grid import ResNetGridTokenizerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig, sized
+from octoverse.trunk.config import NativeTrunkConfig, sized
 
 
 def policy(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:
@@ -41,7 +41,7 @@ def policy(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:
         made = []
         for groups in joined(body):
             found = [body.action[group] for group in groups]
-            rows = found[0].steps if isinstance(found[0], PathGroup) else horizon
+            rows = rows_of(found[0], horizon)
             key = f"{'+'.join(groups)}/{rows}x{sum(group.size for group in found)}"
             made.append(Writing(key=key, config=decoder, groups=groups))
         return made

@@ -23,7 +23,7 @@ from octoverse.tokenizers.ego_history import EgoHistoryTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
 from octoverse.tokenizers.route import RouteTokenizerConfig
 from octoverse.tokenizers.state import StateTokenizerConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 
 @dataclass(frozen=True, kw_only=True)

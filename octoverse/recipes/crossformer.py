@@ -24,7 +24,7 @@ from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.compose import Reading, Writing, compose, goal_of, instruction, simple
 from octoverse.tokenizers.film_resnet import FilmResNetTokenizerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig, sized
+from octoverse.trunk.config import NativeTrunkConfig, sized
 
 LIGHT = Augmentation(crop=0.2, aspect=0.1, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.05)
 TRUNK = NativeTrunkConfig(

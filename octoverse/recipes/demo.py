@@ -17,7 +17,7 @@ from octoverse.tokenizers.keypoints import KeypointsTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
 from octoverse.tokenizers.state import StateTokenizerConfig
 from octoverse.training.config import Recipe, TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 ARM = BodyConfig(
     horizon=8,

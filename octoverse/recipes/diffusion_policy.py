@@ -17,7 +17,7 @@ what a chunk lacks at an episode's end never counts. A random crop is for
 from collections.abc import Sequence
 
 from octoverse.config import PolicyConfig, WindowConfig
-from octoverse.embodiment import Camera, Embodiment, PathGroup, State, Stream
+from octoverse.embodiment import Camera, Embodiment, State, Stream, rows_of
 from octoverse.errors import BadConfig
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.denoisers.unet import UNetConfig
@@ -26,7 +26,7 @@ from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.compose import Reading, Writing, compose, joined, simple
 from octoverse.tokenizers.resnet_keypoints import ResNetKeypointsTokenizerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 _HORIZON, _FRAMES = 16, 2
 
@@ -52,7 +52,7 @@ def policy(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:
         made = []
         for groups in joined(body):
             found = [body.action[group] for group in groups]
-            rows = found[0].steps if isinstance(found[0], PathGroup) else _HORIZON
+            rows = rows_of(found[0], _HORIZON)
             config = DiffusionConfig(
                 codec="ranged",
                 token_count=0,

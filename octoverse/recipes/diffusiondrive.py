@@ -22,7 +22,7 @@ from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.cars import check_cars, code_of, feature_map, read_state, writings
 from octoverse.recipes.compose import Reading, Writing, compose
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig, sized
+from octoverse.trunk.config import NativeTrunkConfig, sized
 
 _ROLES = ("front", "cross_left", "cross_right")
 _SIDES = tuple(ImageSize(role=role, height=256, width=272) for role in _ROLES[1:])

@@ -7,14 +7,14 @@ wrist cameras taught; readouts are shared by what a group is and how many number
 from collections.abc import Sequence
 
 from octoverse.config import PolicyConfig
-from octoverse.embodiment import Camera, Embodiment, PathGroup, Stream, Waypoints
+from octoverse.embodiment import Camera, Embodiment, Stream, Waypoints, rows_of
 from octoverse.preprocess import PreprocessConfig
 from octoverse.readouts.regression import RegressionConfig
 from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.compose import Reading, Writing, compose, simple
 from octoverse.tokenizers.image import ImageTokenizerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig, sized
+from octoverse.trunk.config import NativeTrunkConfig, sized
 
 SIDE = 64
 """Of every image, in pixels."""
@@ -49,7 +49,7 @@ def policy_config(
     def write(body: Embodiment) -> list[Writing]:
         made: list[Writing] = []
         for name, group in body.action.items():
-            rows = group.steps if isinstance(group, PathGroup) else horizon
+            rows = rows_of(group, horizon)
             key = f"{type(group).__struct_config__.tag}/{rows}x{group.size}"
             if any(one.key == key for one in made):
                 key = f"{key}/{name}"

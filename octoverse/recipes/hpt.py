@@ -22,7 +22,7 @@ from octoverse.recipes.compose import Reading, Writing, compose, joined, simple
 from octoverse.recipes.kinds import main_and_wrists
 from octoverse.tokenizers.resampler import ImageResamplerConfig, StateResamplerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig, sized
+from octoverse.trunk.config import NativeTrunkConfig, sized
 
 WIDTHS = {"base": 256, "small": 128, "large": 512}
 

@@ -8,6 +8,7 @@ from octoverse.embodiment import (
     JointVelocity,
     PathGroup,
     kind_of,
+    rows_of,
 )
 
 _ARM = EndEffectorDelta | JointPosition | JointVelocity | Gripper
@@ -51,7 +52,7 @@ def action_classes(body: Embodiment, horizon: int) -> list[tuple[str, int, tuple
     for groups in [arm, *((name,) for name in body.action if name not in arm)]:
         if groups:
             specs = [body.action[name] for name in groups]
-            rows = specs[0].steps if isinstance(specs[0], PathGroup) else horizon
+            rows = rows_of(specs[0], horizon)
             kinds, numbers = " + ".join(map(kind_of, specs)), sum(spec.size for spec in specs)
             found.append((f"{kinds}/{rows}x{numbers}", rows, groups))
     return found

@@ -28,7 +28,7 @@ from octoverse.recipes.compose import Reading, Writing, compose, goal_of
 from octoverse.tokenizers.octo_stem import OctoStemTokenizerConfig
 from octoverse.tokenizers.words import WordsTokenizerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import sized
+from octoverse.trunk.config import sized
 
 LIGHT = Augmentation(
     crop=0.2, aspect=0.1, brightness=0.1, contrast=0.1, saturation=0.1, hue=0.05, steady=("wrist",)

@@ -22,7 +22,7 @@ from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.compose import Reading, Writing, compose, joined, simple
 from octoverse.tokenizers.vit import ViTTokenizerConfig
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import sized
+from octoverse.trunk.config import sized
 
 
 def policy(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:

@@ -23,7 +23,7 @@ from octoverse.tokenizers.image import ImageTokenizerConfig
 from octoverse.tokenizers.language import LanguageTokenizerConfig
 from octoverse.tokenizers.state import StateTokenizerConfig
 from octoverse.training.config import Recipe, TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 BATCH = 64
 WEIGHTS = {

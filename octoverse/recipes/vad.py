@@ -24,7 +24,7 @@ from octoverse.recipes.architecture import Architecture
 from octoverse.recipes.cars import check_cars, code_of, feature_map, read_state, writings
 from octoverse.recipes.compose import Reading, Writing, compose
 from octoverse.training.config import TrainingConfig
-from octoverse.trunk.native import NativeTrunkConfig, sized
+from octoverse.trunk.config import NativeTrunkConfig, sized
 
 
 def policy(bodies: Sequence[Embodiment], size: str) -> PolicyConfig:

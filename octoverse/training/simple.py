@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from octoverse.embodiment import EgoHistory, Embodiment, PathGroup, Waypoints
+from octoverse.embodiment import EgoHistory, Embodiment, PathGroup, Waypoints, rate_of
 from octoverse.episode import Episode
 from octoverse.motion import constant_velocity
 from octoverse.normalize import Statistics
@@ -46,7 +46,7 @@ def simple_predictions(
         statistics: Of the group in the training data.
     """
     spec = body.action[group]
-    hz = spec.hz if isinstance(spec, PathGroup) else body.control_hz
+    hz = rate_of(spec, body)
 
     def judged(name: str, seconds: float, predict: Callable[..., Prediction]) -> Simple:
         count = min(rows, round(seconds * hz))

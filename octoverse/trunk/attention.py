@@ -8,7 +8,7 @@ what nobody reads is not computed, and where all keys are valid there is no mask
 tokens the additional calls cost more than that spares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,15 +51,13 @@ def readings(
         past: Which of the keys that come before the layout's are real; everybody reads those.
         by_step: Whether the queries of a part must be of one step.
     """
-    length, before = len(layout), 0 if past is None else past.shape[1]
+    before = 0 if past is None else past.shape[1]
     real = valid if past is None else torch.cat([past, valid], 1)
     # Asking a GPU would wait for it, and there a mask costs little.
     complete = valid.device.type == "cpu" and bool(real.all())
-    if not by_step and not _split(layout, valid.device):
-        every = _with_past(layout.mask.to(valid.device), before)
-        return [Reading(slice(0, length), (slice(0, before + length),), _mask(every, real, before))]
+    in_parts = by_step or _split(layout, valid.device)
     found = []
-    for part in layout.parts:
+    for part in layout.parts if in_parts else (layout.whole,):
         keys = [slice(0, before)] if before else []
         for run in part.keys:
             moved = slice(before + run.start, before + run.stop)
@@ -85,15 +83,22 @@ def readings(
 
 def attend_all(
     query: Float[Tensor, "b h q c"],
-    key: Float[Tensor, "b h k c"],
+    key: Callable[[int], Float[Tensor, "b h k c"]],
     value: Float[Tensor, "b h k c"],
     readings: Sequence[Reading],
 ) -> Float[Tensor, "b h q c"]:
-    """Attention of all queries, each part over the keys that it reads."""
+    """Attention of all queries, each part over the keys that it reads.
+
+    Args:
+        query: Of all tokens that are wanted.
+        key: Gives all keys as queries of one step read them.
+        value: Of all keys.
+        readings: Who reads what.
+    """
     read = [
         attend(
             query[:, :, part.queries],
-            chosen(key, part.keys),
+            chosen(key(part.step), part.keys),
             chosen(value, part.keys),
             part.mask,
         )
@@ -135,14 +140,6 @@ def _split(layout: Layout, device: torch.device) -> bool:
 
 def _with_past(rules: Bool[Tensor, "q k"], before: int) -> Bool[Tensor, "q m"]:
     return F.pad(rules, (before, 0), value=True)
-
-
-def _mask(
-    rules: Bool[Tensor, "q m"], real: Bool[Tensor, "b m"], before: int
-) -> Bool[Tensor, "b 1 q m"]:
-    count = len(rules)
-    own = torch.eye(count, dtype=torch.bool, device=real.device)
-    return _visible(rules, real, F.pad(own, (before, 0)))
 
 
 def _visible(

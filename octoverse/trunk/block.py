@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from octoverse.packed import Packed
 from octoverse.tokens import Layout
-from octoverse.trunk.attention import Reading, attend, attend_all, chosen
+from octoverse.trunk.attention import Reading, attend_all
 from octoverse.trunk.config import NativeTrunkConfig, norm
 from octoverse.trunk.rotary import rotate, turns
 
@@ -74,8 +74,12 @@ class Block(nn.Module):
         if past is not None:
             earlier = [past[0]] if turned is None else turned.past(past[0])
             key, value = torch.cat([*earlier, key], 2), torch.cat([past[1], value], 2)
-        attend_to = attend_all if turned is None else turned.attend
-        read = attend_to(query, key, value, readings)
+        read = attend_all(
+            query,
+            lambda step: key if turned is None else turned.key_at(step, key),
+            value,
+            readings,
+        )
         x = x + linear(self.project_out, read.transpose(1, 2).flatten(2))
         widen, act, narrow = self.mlp
         inner = act(linear(cast(nn.Linear, widen), self.mlp_norm(x)))
@@ -107,17 +111,20 @@ class Turned:
     def __init__(
         self, layout: Layout, past: "Past | None", config: NativeTrunkConfig, device: torch.device
     ) -> None:
-        step, task = layout.step - (layout.steps - 1), layout.role == 0
-        new = torch.where(task, 0, step).to(device)
-        self.channels = config.width // config.heads
-        self.last = layout.steps - 1
+        task = layout.role == 0
+        channels, last = config.width // config.heads, layout.steps - 1
+        new = torch.where(task, 0, layout.step - last).to(device)
         before = new[:0] if past is None else -past.age.to(device)
         first = len(before) if task.any() or past is None else 0
         count = int(task.sum()) if task.any() or past is None else past.task
         self.task = slice(first, first + count)
-        self._new = turns(new, self.channels) if new.any() else None  # by 0 nothing turns
+        self._task_turns = {
+            at: turns(torch.full((count,), at - last, device=device), channels)
+            for at in range(last if count else 0)
+        }
+        self._new = turns(new, channels) if new.any() else None  # by 0 nothing turns
         self._early = 0 if past is None else past.task
-        self._past = turns(before[self._early :], self.channels)
+        self._past = turns(before[self._early :], channels)
 
     def new(self, query: Tensor, key: Tensor) -> Pair:
         """Queries, the last ones of the sequence, and keys of the new tokens, turned."""
@@ -130,22 +137,13 @@ class Turned:
         """Keys of what came before, turned, in runs."""
         return [key[:, :, : self._early], rotate(key[:, :, self._early :], self._past)]
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, readings: Sequence[Reading]
-    ) -> Tensor:
-        """Attention with turned queries and keys, where the task's are turned for each step."""
-        task, read = self.task, []
-        count = task.stop - task.start
-        for part in readings:
-            keys = key
-            if count and 0 <= part.step < self.last:
-                by = torch.full((count,), part.step - self.last, device=key.device)
-                turned = rotate(key[:, :, task], turns(by, self.channels))
-                keys = torch.cat([key[:, :, : task.start], turned, key[:, :, task.stop :]], 2)
-            chosen_keys, chosen_values = chosen(keys, part.keys), chosen(value, part.keys)
-            mine = query[:, :, part.queries]
-            read.append(attend(mine, chosen_keys, chosen_values, part.mask))
-        return read[0] if len(read) == 1 else torch.cat(read, 2)
+    def key_at(self, step: int, key: Tensor) -> Tensor:
+        """All keys as queries of one step read them: the task's turned as theirs."""
+        if step not in self._task_turns:
+            return key
+        task = self.task
+        turned = rotate(key[:, :, task], self._task_turns[step])
+        return torch.cat([key[:, :, : task.start], turned, key[:, :, task.stop :]], 2)
 
 
 def _clipped(one: Reading, first: int) -> Reading:

@@ -11,14 +11,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from octoverse.errors import BadConfig
-from octoverse.tokens import Layout, TokenGroup
+from octoverse.tokens import Layout, TokenGroup, safe
 from octoverse.trunk.attention import Reading, readings
-from octoverse.trunk.block import Block as Block
-from octoverse.trunk.block import Turned
-from octoverse.trunk.config import NativeTrunkConfig as NativeTrunkConfig
-from octoverse.trunk.config import Size as Size
-from octoverse.trunk.config import norm
-from octoverse.trunk.config import sized as sized
+from octoverse.trunk.block import Block, Turned
+from octoverse.trunk.config import NativeTrunkConfig, norm
 
 Memory = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of every layer, each (b, heads, length, c)."""
@@ -67,7 +63,7 @@ class NativeTrunk(nn.Module):
         self.config = config
         self.positions = nn.ParameterDict(
             {
-                _safe(name): nn.Parameter(torch.randn(steps, tokens, config.width) * 0.02)
+                safe(name): nn.Parameter(torch.randn(steps, tokens, config.width) * 0.02)
                 for name, (steps, tokens) in slots.items()
             }
         )
@@ -133,7 +129,7 @@ class NativeTrunk(nn.Module):
 
     def _position(self, name: str, steps: int, window: int) -> Float[Tensor, "t n d"]:
         """Learned positions of the last steps of a window."""
-        table = self.positions[_safe(name)]
+        table = self.positions[safe(name)]
         if len(table) in (steps, 1):
             return table
         if len(table) < window:
@@ -171,7 +167,3 @@ class NativeTrunk(nn.Module):
             x, kept, _ = block(x, [read], past)
             longer.append(kept)
         return self.norm(x), tuple(longer)
-
-
-def _safe(name: str) -> str:
-    return name.replace(".", "·")  # a ParameterDict key may not hold a dot

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from octoverse.packed import Origin, working_dtype
+
 
 class FrozenBatchNorm(nn.Module):
     """Scale and shift every channel by what some training has found; nothing here learns."""
@@ -51,15 +53,12 @@ class FrozenBatchNorm(nn.Module):
             weight, bias = self._folded(convolution)
             found = F.conv2d(x, weight, bias, convolution.stride, convolution.padding)
             return found.relu_() if relu else found
-        dtype = convolution.weight.dtype
-        if torch.is_autocast_enabled(x.device.type):
-            dtype = torch.get_autocast_dtype(x.device.type)
-        if self._kept is None or not self._kept.is_of(sources, dtype):
+        dtype = working_dtype(convolution.weight)
+        if self._kept is None or not self._kept.origin.is_of(sources, dtype):
             with torch.inference_mode(False), torch.no_grad():
                 weight, bias = (part.to(dtype) for part in self._folded(convolution))
                 run = _laid_out(convolution, weight, bias, x.shape[1:])
-            held = tuple(source.detach() for source in sources)
-            self._kept = _Kept(held, [source._version for source in sources], dtype, run)
+            self._kept = _Kept(Origin.of(sources, dtype), run)
         return self._kept.run(x.to(dtype), relu)
 
     def _folded(self, convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
@@ -75,19 +74,8 @@ class FrozenBatchNorm(nn.Module):
 class _Kept:
     """A convolution, and of what its weights were made; a copy of a module holds none."""
 
-    sources: tuple[Tensor, ...]
-    versions: list[int]
-    dtype: torch.dtype
+    origin: Origin
     run: Callable[[Tensor, bool], Tensor]
-
-    def is_of(self, sources: tuple[Tensor, ...], dtype: torch.dtype) -> bool:
-        """Whether the weights are still those of these sources."""
-        # The sources are held, so nothing else can come to lie at their addresses.
-        return (
-            dtype == self.dtype
-            and self.versions == [source._version for source in sources]
-            and [held.data_ptr() for held in self.sources] == [s.data_ptr() for s in sources]
-        )
 
     def __deepcopy__(self, memo: object) -> None:
         return None

@@ -10,7 +10,7 @@ from torch.distributions import Normal, kl_divergence
 
 from octoverse import noise
 from octoverse.readout import Context, Scale, TrunkShape
-from octoverse.readouts.cvae import Cvae, CvaeConfig, sinusoids
+from octoverse.readouts.cvae import Cvae, CvaeConfig
 
 TRUNK, NONE = TrunkShape(width=16, layers=1, heads=2), torch.zeros(0)
 
@@ -219,15 +219,6 @@ def test_it_overfits_one_batch_and_then_answers_it(
     first, last = overfit(readout, seen, target, 150)
     assert last < first / 5
     assert (readout.sample(seen, noise=NONE).actions[:, 0] - target).abs().mean() < 0.3
-
-
-def test_positions_are_those_of_the_transformer() -> None:
-    found = sinusoids(7, 6)
-    for place in range(7):
-        for channel in range(6):
-            angle = place / 10_000 ** (2 * (channel // 2) / 6)
-            expected = np.cos(angle) if channel % 2 else np.sin(angle)
-            assert found[place, channel].item() == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(

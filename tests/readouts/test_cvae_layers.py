@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from octoverse.readouts.cvae_layers import Attention, DecoderLayer, EncoderLayer
+from octoverse.readouts.cross_attention import Attention
+from octoverse.readouts.cvae_layers import DecoderLayer, EncoderLayer
 
 
 def copied(ours: Attention, theirs: nn.MultiheadAttention) -> None:

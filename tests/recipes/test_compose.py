@@ -17,7 +17,7 @@ from octoverse.recipes.compose import (
     simple,
 )
 from octoverse.tokenizers.image import ImageTokenizerConfig
-from octoverse.trunk.native import NativeTrunkConfig
+from octoverse.trunk.config import NativeTrunkConfig
 
 ARM: Embodiment = registry.load("embodiment", "tabletop_arm")
 CAR: Embodiment = registry.load("embodiment", "road_car")

@@ -4,7 +4,7 @@ from octoverse import registry
 from octoverse.embodiment import Embodiment
 from octoverse.recipes.crossformer import CROSSFORMER
 from octoverse.tokenizers.film_resnet import FilmResNetTokenizerConfig
-from octoverse.trunk.native import Block
+from octoverse.trunk.block import Block
 
 WIDOWX: Embodiment = registry.load("embodiment", "widowx")
 ALOHA: Embodiment = registry.load("embodiment", "aloha")

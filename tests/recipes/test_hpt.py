@@ -5,7 +5,7 @@ from octoverse import registry
 from octoverse.embodiment import Embodiment
 from octoverse.errors import UnknownName
 from octoverse.recipes.hpt import HPT
-from octoverse.trunk.native import Block
+from octoverse.trunk.block import Block
 
 BODIES: list[Embodiment] = [registry.load("embodiment", name) for name in HPT.example]
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from octoverse.errors import SpecMismatch
+from octoverse.sinusoids import sinusoids
 from octoverse.tokenizer import StreamBatch
 from octoverse.tokenizers.resampler import (
     ImageResamplerConfig,
     Resampler,
     StateResamplerConfig,
-    sinusoids,
 )
 
 SMALL = ImageResamplerConfig(height=32, width=64, tokens=3, channels=16, patch=16, heads=2)
@@ -79,13 +79,6 @@ def test_permuted_queries_give_permuted_tokens() -> None:
     before = made(features)
     made.queries.data = made.queries.data[[2, 0, 1]]
     assert torch.allclose(made(features), before[:, [2, 0, 1]], atol=1e-6)
-
-
-def test_places_have_waves_of_their_own() -> None:
-    waves = sinusoids(4, 5)
-    assert waves.shape == (4, 5)
-    assert torch.allclose(waves[0], torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0]))
-    assert torch.allclose(waves[2, :2], torch.tensor([math.sin(2), math.cos(2)]))
 
 
 @FEATURES

@@ -10,7 +10,9 @@ from octoverse.errors import BadConfig
 from octoverse.readout import Context, Reference, Scale
 from octoverse.tokens import GroupSpec, Layout, TokenGroup
 from octoverse.trunk.attention import Reading
-from octoverse.trunk.native import Block, NativeTrunk, NativeTrunkConfig, Size, TrunkOutput, sized
+from octoverse.trunk.block import Block
+from octoverse.trunk.config import NativeTrunkConfig, Size, sized
+from octoverse.trunk.native import NativeTrunk, TrunkOutput
 
 WIDTH = 16
 SPECS = (
@@ -289,7 +291,8 @@ def test_a_repeated_task_stands_in_every_step_with_its_positions() -> None:
 COMPILED = """
 import torch
 from octoverse.tokens import GroupSpec, Layout, TokenGroup
-from octoverse.trunk.native import NativeTrunk, sized
+from octoverse.trunk.config import sized
+from octoverse.trunk.native import NativeTrunk
 
 order = Layout((GroupSpec(name="image", role="observation", tokens=6),))
 model = NativeTrunk(sized("tiny"), {"image": (1, 6)})

@@ -14,6 +14,7 @@ from octoverse import checkpoint
 from octoverse.config import BodyConfig, PolicyConfig, ReadoutUse, TokenizerUse
 from octoverse.embodiment import Embodiment
 from octoverse.recipes.generic import policy_config
+from octoverse.tokens import safe
 from octoverse.training.alone import only
 from octoverse.training.new_body.likeness import nearest
 from octoverse.training.new_body.moves import Moves
@@ -86,11 +87,7 @@ def _begins(
                 ("trunk.positions", move.use.key, move.after.key),
             ]
     return {
-        f"{room}.{_safe(mine)}": f"{room}.{_safe(theirs)}"
+        f"{room}.{safe(mine)}": f"{room}.{safe(theirs)}"
         for room, mine, theirs in pairs
         if mine != theirs
     }
-
-
-def _safe(key: str) -> str:
-    return key.replace(".", "·")  # as a ModuleDict names it

@@ -18,6 +18,8 @@ from octoverse.embodiment import (
     Route,
     State,
     Stream,
+    rate_of,
+    rows_of,
     stream_shape,
 )
 from octoverse.errors import OctoverseError
@@ -72,7 +74,7 @@ def codec_fits(name: str, body: Embodiment, groups: tuple[str, ...]) -> bool:
     codec: Codec = registry.load("codec", name)()
     specs = [body.action[group] for group in groups]
     size = sum(spec.size for spec in specs)
-    rows = specs[0].steps if isinstance(specs[0], PathGroup) else 1
+    rows = rows_of(specs[0], 1)
     streams = {
         stream: StreamBatch(torch.zeros(1, 1, *stream_shape(spec)), torch.ones(1, 1).bool())
         for stream, spec in body.observation.items()
@@ -80,7 +82,7 @@ def codec_fits(name: str, body: Embodiment, groups: tuple[str, ...]) -> bool:
     }
     now = measured(body, groups, Batch(streams, {}, {}, torch.zeros(1, dtype=torch.int64)))
     newest = {stream: values.values[:, -1] for stream, values in streams.items()}
-    hz = specs[0].hz if isinstance(specs[0], PathGroup) else body.control_hz
+    hz = rate_of(specs[0], body)
     scale = Scale(torch.zeros(size), torch.ones(size), torch.zeros(size), torch.ones(size))
     try:
         codec.encode(torch.zeros(1, rows, size), Reference(newest, scale, hz, now))

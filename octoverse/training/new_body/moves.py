@@ -3,30 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from octoverse.config import PolicyConfig, ReadoutUse
-from octoverse.embodiment import ActionGroup, Embodiment, PathGroup
+from octoverse.config import ReadoutUse
+from octoverse.embodiment import ActionGroup, rows_of
 from octoverse.training.new_body.likeness import SAME, UNLIKE, codec_fits, groups_like
-from octoverse.training.new_body.taken import Taken, generic_config, own_key
+from octoverse.training.new_body.taken import Beside, Taken, generic_config, own_key
 
 
-class Moves:
-    """One new body beside the bodies of a checkpoint.
-
-    Args:
-        body: The new one.
-        others: The checkpoint's, those most like it first.
-        known: The checkpoint's config.
-        generic: How the body is moved where nothing of the checkpoint is like it.
-    """
-
-    def __init__(
-        self,
-        body: Embodiment,
-        others: Mapping[str, Embodiment],
-        known: PolicyConfig,
-        generic: PolicyConfig,
-    ) -> None:
-        self._body, self._others, self._known, self._generic = body, others, known, generic
+class Moves(Beside):
+    """How the new body moves: as those of the checkpoint that move most alike."""
 
     def all(self) -> list[Taken[ReadoutUse]]:
         """How every action group is made."""
@@ -67,7 +51,7 @@ class Moves:
         """Whether one readout with this codec can make these groups side by side."""
         specs = [self._body.action[group] for group in groups]
         horizon = self._generic.bodies[self._body.name].horizon
-        rows = {spec.steps if isinstance(spec, PathGroup) else horizon for spec in specs}
+        rows = {rows_of(spec, horizon) for spec in specs}
         return len(rows) == 1 and codec_fits(codec, self._body, groups)
 
 

@@ -1,34 +1,17 @@
 """Read the streams of a new body as a checkpoint reads the streams most like them."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from octoverse.calibration import camera_of, stream_of
-from octoverse.config import PolicyConfig, TokenizerUse
+from octoverse.config import TokenizerUse
 from octoverse.embodiment import Camera, Embodiment, GoalImage, Instruction, Stream
 from octoverse.recipes.compose import goal_of
 from octoverse.training.new_body.likeness import SAME, UNLIKE, moves_alike, streams_like
-from octoverse.training.new_body.taken import Taken, generic_config, own_key
+from octoverse.training.new_body.taken import Beside, Taken, generic_config, own_key
 
 
-class Reads:
-    """One new body beside the bodies of a checkpoint.
-
-    Args:
-        body: The new one.
-        others: The checkpoint's, those most like it first.
-        known: The checkpoint's config.
-        generic: How the body is read where nothing of the checkpoint is like it.
-    """
-
-    def __init__(
-        self,
-        body: Embodiment,
-        others: Mapping[str, Embodiment],
-        known: PolicyConfig,
-        generic: PolicyConfig,
-    ) -> None:
-        self._body, self._others, self._known, self._generic = body, others, known, generic
+class Reads(Beside):
+    """How the new body sees: as those of the checkpoint that see most alike."""
 
     def all(self) -> list[Taken[TokenizerUse]]:
         """How every stream is read, no two in one place of the sequence."""

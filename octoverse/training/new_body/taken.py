@@ -1,10 +1,11 @@
-"""One use of a module by a new body, and the use of the checkpoint's that it was made after."""
+"""A new body beside those of a checkpoint, and what it takes of their modules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from octoverse.config import PolicyConfig, ReadoutUse, TokenizerUse
+from octoverse.embodiment import Embodiment
 
 Use = TypeVar("Use", TokenizerUse, ReadoutUse)
 
@@ -18,6 +19,26 @@ class Taken(Generic[Use]):
     """None where nothing of the checkpoint is like it."""
     config: Any
     """The module's."""
+
+
+class Beside:
+    """One new body beside the bodies of a checkpoint.
+
+    Args:
+        body: The new one.
+        others: The checkpoint's, those most like it first.
+        known: The checkpoint's config.
+        generic: The body's config where nothing of the checkpoint is like it.
+    """
+
+    def __init__(
+        self,
+        body: Embodiment,
+        others: Mapping[str, Embodiment],
+        known: PolicyConfig,
+        generic: PolicyConfig,
+    ) -> None:
+        self._body, self._others, self._known, self._generic = body, others, known, generic
 
 
 def own_key(key: str, body: str, known: PolicyConfig) -> str:
