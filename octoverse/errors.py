@@ -81,8 +81,12 @@ class ServerError(OctoverseError):
 class RemoteError(OctoverseError):
     """The policy server answered with a fault."""
 
-    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+    def __init__(
+        self, code: str, message: str, remedy: str = "", retry_after_ms: float | None = None
+    ) -> None:
         self.code, self.message, self.remedy = code, message, remedy
+        self.retry_after = None if retry_after_ms is None else retry_after_ms / 1000
+        """When asking again may help [s]."""
         super().__init__(f"{message} {remedy}".strip())
 
 

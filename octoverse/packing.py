@@ -53,8 +53,15 @@ class Jpeg:
         return image
 
 
-def pack(message: M, arrays: Packed) -> tuple[bytes, np.ndarray]:
+def pack(
+    message: M, arrays: Packed, times: Mapping[str, int] | None = None
+) -> tuple[bytes, np.ndarray]:
     """Lay all arrays into one body, and say in the header where they are.
+
+    Args:
+        message: The header, but for its arrays.
+        arrays: By name.
+        times: When single arrays were seen [ns], where that is not when the frame was.
 
     Returns:
         The header, and the body, uint8 (bytes,), which nothing else refers to: send it as it is.
@@ -69,6 +76,7 @@ def pack(message: M, arrays: Packed) -> tuple[bytes, np.ndarray]:
             encoding="jpeg" if isinstance(array, Jpeg) else "raw",
             offset=offset,
             size=size,
+            at_ns=times.get(name) if times else None,
         )
         specs.append(spec)
         offset += -(-size // ALIGNMENT) * ALIGNMENT

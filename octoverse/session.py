@@ -10,7 +10,7 @@ import numpy as np
 
 from octoverse import calibration as looks
 from octoverse.checking import FrameCheck, dtype_of
-from octoverse.embodiment import Embodiment, Instruction, Stream, stream_shape
+from octoverse.embodiment import Camera, Embodiment, Instruction, Stream, stream_shape
 from octoverse.episode import Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch
 
@@ -98,6 +98,14 @@ class Session:
     def forget(self) -> None:
         """Drop the memory alone; a policy must be able to do without it."""
         self.memory: dict[str, Any] = {"instruction": {}, "calibration": self.calibration}
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """Images of the newest frame, uint8 (height, width, 3), as they are kept."""
+        window = self._window
+        newest: dict[str, Any] = window[-1][2] if window else {}
+        return {
+            name: value for name, value in newest.items() if isinstance(self.streams[name], Camera)
+        }
 
     def observe(self, frame: Frame, at_ns: int) -> None:
         """Add one frame, seen at `at_ns` by the robot's clock; the same time replaces the newest.

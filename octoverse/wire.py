@@ -33,7 +33,9 @@ FaultCode = Literal[
     "too_many_sessions",
     "overloaded",  # the queue is full
     "stale",  # the deadline passed, or a Reset came, before it was computed
-    "policy_failed",  # the policy raised, or gave what is not a chunk
+    "policy_failed",  # the policy raised, hung, or gave what is not a chunk
+    "worker_lost",  # the worker that held the session died; say Hello again
+    "not_allowed",  # this key may not
     "stopping",  # the server is going down
 ]
 
@@ -50,6 +52,8 @@ class ArraySpec(msgspec.Struct, frozen=True, kw_only=True):
     """From the start of the body [bytes], a multiple of 8; arrays lie in order."""
     size: Count
     """In the body [bytes]."""
+    at_ns: Count | None = None
+    """When it was seen, by the client's monotonic clock; with its frame if not given."""
 
 
 Arrays = Annotated[tuple[ArraySpec, ...], Meta(max_length=32)]
@@ -62,8 +66,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Largest frame; a larger one costs the connection."""
     image_bytes: int = 64 * 2**20
     """All arrays of one message, once decoded."""
-    sessions: int = 64
-    queue: int = 64
+    sessions: int = 1024
+    connections: int = 2048
+    unread: int = 4
+    """Messages of one connection that wait to be read."""
+    rate: float = 5000.0
+    """Messages per second of one session."""
+    queue: int = 256
     """Requests that wait for the policy, of all sessions."""
     session_s: float = 600.0
     """After so long without a message a session is forgotten."""
@@ -81,6 +90,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     total_ms: float
     batch: int
     """How many windows were computed together."""
+    received_at_ns: int = 0
+    """When the request came, by the server's monotonic clock."""
+    sent_at_ns: int = 0
+    """When the answer left, by the same clock."""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
@@ -90,6 +103,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     embodiment: Embodiment
     client: Annotated[str, Meta(max_length=64)] = ""
     calibration: dict[Name, Calibration] = {}
+    resume: SessionId | None = None
+    """A session to go on with, if the server still knows it."""
     request: Count = 0
 
 
@@ -106,7 +121,15 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True, tag="observe"):
     """With the seed, decides the noise of a sampled action."""
     seed: Count = 0
     deadline_ms: Annotated[float, Meta(gt=0)] | None = None
-    """From receipt; later than that the answer is of no use."""
+    """From receipt, less `uplink_ms`; later than that the answer is of no use."""
+    uplink_ms: Annotated[float, Meta(ge=0)] = 0.0
+    """How long the way to the server takes, as the client estimates it."""
+    chunk_ns: Count | None = None
+    """The observation of the chunk that the robot is playing."""
+    executed_steps: Count = 0
+    """How many rows of it had been executed when this frame was seen."""
+    frozen_steps: Count = 0
+    """How many rows after those will be executed whatever comes: the new chunk begins with them."""
     arrays: Arrays = ()
     words: Annotated[dict[Name, Words], Meta(max_length=32)] = {}
     """Instruction stream to its text."""
@@ -145,6 +168,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):
     horizons: dict[str, int]
     """Rows that a chunk has, for each action group."""
     control_hz: float
+    resumed: bool = False
+    """Whether it is the session that was to be resumed, with its window."""
     frames: int
     """Frames in a window."""
     spacing: float
@@ -176,12 +201,24 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, tag="pong"):
     """Requests waiting."""
     load: float
     """Share of the last seconds that the policy was busy, 0 to 1."""
+    at_ns: int = 0
+    """When this was said, by the server's monotonic clock."""
+    bodies: tuple[str, ...] = ()
+    """Bodies that the policy knows."""
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True, tag="closing"):
+    """Server, unasked: I stop; what is not answered by now will not be."""
+
+    reason: str
+    request: int | None = None
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
     """Server: why there is no answer, and what helps."""
 
-    code: FaultCode
+    code: Name
+    """A FaultCode; a newer server may have more."""
     message: str
     remedy: str = ""
     request: int | None = None
@@ -190,7 +227,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
 
 
 Request = Hello | Observe | Reset | Ping | Bye
-Reply = Welcome | Act | Pong | Fault
+Reply = Welcome | Act | Pong | Closing | Fault
 
 
 encode: Callable[[Request | Reply], bytes] = msgspec.msgpack.Encoder().encode

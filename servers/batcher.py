@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octoverse.episode import Observation
-from octoverse.servers.faults import Send
+from octoverse.servers.faults import Reply
 from octoverse.servers.robots import Robot
 
 _PATIENCE_S = 1.0
@@ -29,7 +29,7 @@ class Waiting:
     memory: dict[str, Any]
     number: int
     """The client's number of the request."""
-    send: Send
+    reply: Reply
     """Takes the answer."""
     received: float
     """Monotonic time [s]."""

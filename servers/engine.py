@@ -9,7 +9,6 @@ from octoverse import wire
 from octoverse.acting import ActingPolicy, check_chunk
 from octoverse.episode import ActionChunk
 from octoverse.errors import OctoverseError, SpecMismatch
-from octoverse.packing import pack
 from octoverse.servers.batcher import Batcher, Waiting
 from octoverse.servers.faults import Faults
 
@@ -36,7 +35,7 @@ class Engine:
     def stop(self) -> None:
         """Finish the batch at work, and answer those that wait that it is over."""
         for request in self.batcher.close():
-            self._faults.send(request.send, "stopping", "The server stops.", request.number)
+            self._faults.send(request.reply, "stopping", "The server stops.", request.number)
         self._thread.join()
 
     @property
@@ -50,7 +49,7 @@ class Engine:
             batch, stale = taken
             for request in stale:
                 self._faults.send(
-                    request.send, "stale", "The deadline passed before its turn.", request.number
+                    request.reply, "stale", "The deadline passed before its turn.", request.number
                 )
             if batch:
                 self._compute(batch)
@@ -100,12 +99,14 @@ class Engine:
                 inference_ms=1000 * (ended - began),
                 total_ms=total_ms,
                 batch=batch,
+                received_at_ns=round(1e9 * request.received),
+                sent_at_ns=round(1e9 * time.monotonic()),
             ),
             text=chunk.text,
         )
-        request.send(*pack(act, chunk.action))
+        request.reply(act, chunk.action)
 
     def _fail(self, request: Waiting, error: Exception) -> None:
         request.robot.session.forget()
         words = str(error) if isinstance(error, OctoverseError) else FAILED
-        self._faults.send(request.send, "policy_failed", words, request.number)
+        self._faults.send(request.reply, "policy_failed", words, request.number)

@@ -2,14 +2,15 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from octoverse.wire import Fault, FaultCode, encode
+from octoverse import wire
+from octoverse.wire import Fault, FaultCode
 
-Send = Callable[[bytes, np.ndarray | None], None]
-"""Takes a header and a body back to where a message came from; called from any thread."""
+Reply = Callable[[wire.Reply, Mapping[str, np.ndarray]], None]
+"""Takes an answer and its arrays back to where a message came from; called from any thread."""
 
 
 class Faults:
@@ -21,7 +22,7 @@ class Faults:
 
     def send(
         self,
-        send: Send,
+        reply: Reply,
         code: FaultCode,
         message: str,
         request: int | None,
@@ -39,7 +40,7 @@ class Faults:
             request=request,
             retry_after_ms=retry_after_ms,
         )
-        send(encode(fault), None)
+        reply(fault, {})
 
     @property
     def counts(self) -> dict[str, int]:

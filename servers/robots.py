@@ -1,5 +1,6 @@
 """The robots that a server knows: each one's session, its unread messages and its figures."""
 
+import itertools
 import math
 import secrets
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from octoverse.servers.faults import Reply
 from octoverse.session import Session
 from octoverse.wire import Limits
 
@@ -16,6 +18,7 @@ _SPARED_S = 10.0
 """A robot that was heard of this lately is never forgotten to make room for another."""
 _INBOX = 64
 _SMOOTHING = 0.2
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -25,7 +28,14 @@ class Robot:
     session: Session
     client: str
     """What the client calls itself."""
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    peer: str = ""
+    """Public key of the client that said Hello, "" without one: nobody else has this session."""
+    id: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    """A secret: whoever has it is the robot."""
+    number: int = field(default_factory=lambda: next(_NUMBERS))
+    """What people call it."""
+    reply: Reply | None = None
+    """The way back, as it was last heard of."""
     heard: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
     inbox: deque[tuple[Any, int]] = field(default_factory=deque)
@@ -44,7 +54,7 @@ class Robot:
     @property
     def name(self) -> str:
         """What the log calls it."""
-        return f"{self.session.body.name} {self.client or 'robot'} ({self.id[:8]})"
+        return f"{self.session.body.name} {self.client or 'robot'} ({self.number})"
 
     def accept(self, message: Any, size: int, limits: Limits) -> bool:
         """Take a message into the inbox, in order; call it with `lock` held.
@@ -90,11 +100,12 @@ class Robots:
     def __iter__(self) -> Iterator[Robot]:
         return iter(list(self._robots.values()))
 
-    def find(self, session: str, now: float) -> Robot | None:
-        """Give the robot of a session, and note that it was heard of."""
+    def find(self, session: str, peer: str, now: float) -> Robot | None:
+        """Give the robot of a peer's session, and note that it was heard of."""
         robot = self._robots.get(session)
-        if robot is not None:
-            robot.heard = now
+        if robot is None or robot.peer != peer:
+            return None
+        robot.heard = now
         return robot
 
     def add(self, robot: Robot) -> bool:

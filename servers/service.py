@@ -2,17 +2,21 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from octoverse import wire
-from octoverse.acting import ActingPolicy, open_session
-from octoverse.embodiment import Camera, Embodiment, GoalImage, differences, stream_shape
+from octoverse.acting import ActingPolicy
+from octoverse.embodiment import Embodiment, stream_shape
 from octoverse.errors import BadMessage, OctoverseError, SpecMismatch
 from octoverse.packing import Jpeg, views
 from octoverse.servers.batcher import Batcher, Waiting
 from octoverse.servers.engine import FAILED, Engine
-from octoverse.servers.faults import Faults, Send
+from octoverse.servers.faults import Faults, Reply
+from octoverse.servers.greeting import Refused, greet, welcome
 from octoverse.servers.preparer import Preparer
 from octoverse.servers.robots import Robot, Robots
 from octoverse.servers.status import RobotStatus, ServerStatus
@@ -20,12 +24,14 @@ from octoverse.wire import Limits
 
 logger = logging.getLogger(__name__)
 
+Arrays = Mapping[str, np.ndarray | Jpeg]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class _Received:
     message: wire.Observe | wire.Reset
-    body: memoryview
-    send: Send
+    arrays: Arrays
+    reply: Reply
     at: float
 
 
@@ -68,39 +74,75 @@ class Service:
         self._engine.stop()
         self._preparer.close()
 
-    def receive(self, header: bytes, body: memoryview, send: Send) -> None:
-        """Take one message; never waits for the policy or for an image."""
-        now = time.monotonic()
+    def receive(self, header: bytes, body: memoryview, reply: Reply, peer: str = "") -> None:
+        """Take one message of the wire; never waits for the policy or for an image.
+
+        Args:
+            header: Its first frame.
+            body: Its second, which must not change any more.
+            reply: Takes the answer.
+            peer: Public key of the client, "" without one.
+        """
         try:
             message = wire.read_request(header)
+            arrays: Arrays = {}
+            if type(message) is wire.Observe:
+                try:
+                    arrays = views(message.arrays, body, self.limits.image_bytes)
+                except BadMessage as error:
+                    error.request = message.request
+                    raise
         except BadMessage as error:
-            self._faults.send(send, error.code, str(error), error.request)
+            self._faults.send(reply, error.code, str(error), error.request)
             return
+        self.handle(message, arrays, reply, peer, len(body))
+
+    def handle(
+        self,
+        message: wire.Request,
+        arrays: Arrays,
+        reply: Reply,
+        peer: str = "",
+        size: int = 0,
+    ) -> None:
+        """Take one message that has been read, as `receive` does.
+
+        Args:
+            message: What is said; its own `arrays` do not count.
+            arrays: What comes with it, by name.
+            reply: Takes the answer.
+            peer: Public key of the client, "" without one.
+            size: What it takes up until it is prepared [bytes].
+        """
+        now = time.monotonic()
         match message:
-            case wire.Ping():
-                send(wire.encode(self._pong(message.request)), None)
-            case wire.Hello():
-                self._greet(message, send)
-            case wire.Bye():
-                if robot := self.robots.remove(message.session):
-                    self._batcher.drop(robot, forget=True)
             case wire.Observe() | wire.Reset():
-                robot = self.robots.find(message.session, now)
+                robot = self.robots.find(message.session, peer, now)
                 if robot is None:
                     self._faults.send(
-                        send,
+                        reply,
                         "no_session",
                         f"session {message.session[:8]}: expected one in use, got one that this "
                         "server does not know.",
                         message.request,
                         remedy="Say Hello again; the window starts anew.",
                     )
-                elif not self._preparer.put(robot, _Received(message, body, send, now), len(body)):
-                    self._refuse_overload(send, message.request, "too many frames of this robot")
+                    return
+                robot.reply = reply
+                if not self._preparer.put(robot, _Received(message, arrays, reply, now), size):
+                    self._refuse_overload(reply, message.request, "too many frames of this robot")
+            case wire.Ping():
+                reply(self._pong(message.request), {})
+            case wire.Hello():
+                self._greet(message, reply, peer, now)
+            case wire.Bye():
+                if (robot := self.robots.find(message.session, peer, now)) is not None:
+                    self.robots.remove(robot.id)
+                    self._batcher.drop(robot, forget=True)
 
-    def refuse(self, send: Send, message: str) -> None:
+    def refuse(self, reply: Reply, message: str) -> None:
         """Answer what is not even a message."""
-        self._faults.send(send, "bad_message", message, None)
+        self._faults.send(reply, "bad_message", message, None)
 
     def expire(self) -> None:
         """Forget robots that have been silent for too long."""
@@ -124,98 +166,69 @@ class Service:
             faults=self._faults.counts,
         )
 
-    def _greet(self, hello: wire.Hello, send: Send) -> None:
-        body = hello.embodiment
+    def pictures(self, number: int) -> Mapping[str, np.ndarray]:
+        """Newest images of the robot of this number, by camera; none if there is no such robot."""
+        for robot in self.robots:
+            if robot.number == number:
+                return robot.session.pictures()
+        return {}
+
+    def _greet(self, hello: wire.Hello, reply: Reply, peer: str, now: float) -> None:
         try:
-            session = open_session(
-                self.policy,
-                body,
-                memory_bytes=self.limits.memory_bytes,
-                calibration=hello.calibration,
-            )
-        except OctoverseError as error:
-            self._faults.send(send, "unknown_body", str(error), hello.request)
+            robot = greet(hello, self.policy, self.robots, self.limits, peer, now)
+        except Refused as error:
+            self._faults.send(reply, error.code, error.message, hello.request, remedy=error.remedy)
             return
-        found = differences(self.policy.bodies[body.name], body) or _sizes(body, self.limits)
-        if found:
-            self._faults.send(
-                send,
-                "spec_mismatch",
-                f"'{body.name}' as the server knows it (here) and as the robot sends it (there) "
-                f"differ: {'; '.join(found)}.",
-                hello.request,
-                remedy="Give the robot the spec that the policy was trained with, or train anew.",
-            )
-            return
-        robot = Robot(session=session, client=hello.client)
-        if not self.robots.add(robot):
-            self._faults.send(
-                send,
-                "too_many_sessions",
-                f"sessions: expected at most {self.limits.sessions}, all of them in use.",
-                hello.request,
-                remedy="Close clients that are done, or raise the server's limit.",
-            )
-            return
-        logger.info("%s: welcome", robot.name)
-        welcome = wire.Welcome(
-            request=hello.request,
-            session=robot.id,
-            protocol=wire.PROTOCOL,
-            model=self.policy.model,
-            statistics=self.policy.statistics,
-            action=dict(self.policy.bodies[body.name].action),
-            horizons=dict(self.policy.horizons[body.name]),
-            control_hz=body.control_hz,
-            frames=session.frames,
-            spacing=session.spacing,
-            camera_sizes=dict(self.policy.camera_sizes.get(body.name, {})),
-            limits=self.limits,
-        )
-        send(wire.encode(welcome), None)
+        resumed = robot.id == hello.resume
+        robot.reply = reply
+        logger.info("%s: %s", robot.name, "welcome back" if resumed else "welcome")
+        reply(welcome(robot, self.policy, self.limits, hello.request, resumed), {})
 
     def _prepare(self, robot: Robot, item: _Received) -> None:
-        message, send = item.message, item.send
+        message, reply = item.message, item.reply
         try:
             if isinstance(message, wire.Reset):
                 robot.session.calibrate(message.calibration)
                 robot.session.reset()
                 for request in self._batcher.drop(robot):
-                    self._faults.send(request.send, "stale", "The robot was reset.", request.number)
+                    self._faults.send(
+                        request.reply, "stale", "The robot was reset.", request.number
+                    )
                 return
-            frame = _frame(message, item.body, robot.session.body, self.limits)
+            frame = _frame(message, item.arrays, robot.session.body)
             robot.session.observe(frame, message.observed_at_ns)
             robot.instruction = "; ".join(message.words.values())
             if message.act:
                 self._ask(robot, message, item)
         except BadMessage as error:
-            self._faults.send(send, error.code, str(error), message.request)
+            self._faults.send(reply, error.code, str(error), message.request)
         except OctoverseError as error:
-            self._faults.send(send, "bad_observation", str(error), message.request)
+            self._faults.send(reply, "bad_observation", str(error), message.request)
         except Exception:
             logger.exception("%s: a frame could not be prepared", robot.name)
-            self._faults.send(send, "policy_failed", FAILED, message.request)
+            self._faults.send(reply, "policy_failed", FAILED, message.request)
 
     def _ask(self, robot: Robot, message: wire.Observe, item: _Received) -> None:
         robot.asked(item.at)
-        deadline = None if message.deadline_ms is None else item.at + message.deadline_ms / 1000
         waiting = Waiting(
             observation=robot.session.observation(message.seed, message.step),
             memory=robot.session.memory,
             number=message.request,
             robot=robot,
-            send=item.send,
+            reply=item.reply,
             received=item.at,
             ready=time.monotonic(),
-            deadline=deadline,
+            deadline=None
+            if message.deadline_ms is None
+            else item.at + (message.deadline_ms - message.uplink_ms) / 1000,
         )
         if not self._batcher.put(waiting):
-            self._refuse_overload(item.send, message.request, "too many requests wait")
+            self._refuse_overload(item.reply, message.request, "too many requests wait")
 
-    def _refuse_overload(self, send: Send, request: int, why: str) -> None:
+    def _refuse_overload(self, reply: Reply, request: int, why: str) -> None:
         retry_ms = self._batcher.retry_after_ms
         self._faults.send(
-            send,
+            reply,
             "overloaded",
             f"The server is overloaded: {why}.",
             request,
@@ -231,14 +244,17 @@ class Service:
             sessions=len(self.robots),
             queue=len(self._batcher),
             load=self._engine.load,
+            at_ns=time.monotonic_ns(),
+            bodies=tuple(self.policy.bodies),
         )
 
 
 def _robot_status(robot: Robot, now: float) -> RobotStatus:
     return RobotStatus(
-        session=robot.id,
+        number=robot.number,
         body=robot.session.body.name,
         client=robot.client,
+        peer=robot.peer,
         instruction=robot.instruction,
         requests=robot.requests,
         hz=robot.hz,
@@ -247,21 +263,10 @@ def _robot_status(robot: Robot, now: float) -> RobotStatus:
     )
 
 
-def _sizes(body: Embodiment, limits: Limits) -> list[str]:
-    """Say what is wrong with the sizes of a robot's images, which may otherwise differ."""
-    images = [s for s in body.observation.values() if isinstance(s, Camera | GoalImage)]
-    total = sum(3 * image.height * image.width for image in images)
-    if total <= limits.image_bytes:
-        return []
-    return [f"observation: at most {limits.image_bytes} bytes of images here, {total} there"]
-
-
-def _frame(
-    message: wire.Observe, packed: memoryview, body: Embodiment, limits: Limits
-) -> dict[str, Any]:
-    """Look at what a robot sent; images are decoded once their shape is known to be right."""
+def _frame(message: wire.Observe, arrays: Arrays, body: Embodiment) -> dict[str, Any]:
+    """What a robot saw; images are decoded once their shape is known to be right."""
     frame: dict[str, Any] = dict(message.words)
-    for name, array in views(message.arrays, packed, limits.image_bytes).items():
+    for name, array in arrays.items():
         if name in frame:
             raise BadMessage(f"'{name}': expected words or an array, got both.")
         if isinstance(array, Jpeg) and name in body.observation:

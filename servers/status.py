@@ -8,10 +8,13 @@ from dataclasses import dataclass
 class RobotStatus:
     """One robot with a session."""
 
-    session: str
+    number: int
+    """What people call it; its session is a secret."""
     body: str
     client: str
     """What the client calls itself."""
+    peer: str
+    """Public key of its client, "" without one."""
     instruction: str
     requests: int
     """How often it has asked for actions."""

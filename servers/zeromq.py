@@ -10,15 +10,17 @@ import socket as sockets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import FrameType
 
 import numpy as np
 import zmq
 
+from octoverse import wire
 from octoverse.acting import ActingPolicy
 from octoverse.errors import ServerError
+from octoverse.packing import pack
 from octoverse.servers.service import Service
 from octoverse.servers.status import ServerStatus
 from octoverse.wire import Limits
@@ -28,8 +30,6 @@ logger = logging.getLogger(__name__)
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
 _ADDRESS = re.compile(r"tcp://(?P<host>[^/]+):(?P<port>\d{1,5}|\*)")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}")
-_UNREAD = 8
-"""Messages of one peer that libzmq keeps until the socket's thread comes round."""
 _AT_A_TIME = 64
 """Messages read before the bell is heard again."""
 _EXPIRE_EVERY_S = 1
@@ -62,14 +62,14 @@ class Server:
         prepare_threads: int = 2,
     ) -> None:
         self.address = _checked(address)
-        self._service = Service(
+        self.service = Service(
             policy,
             max_batch=max_batch,
             max_wait_ms=max_wait_ms,
             limits=limits,
             prepare_threads=prepare_threads,
         )
-        self._outbox: deque[tuple[bytes, bytes, np.ndarray | None]] = deque()
+        self._outbox: deque[tuple[bytes, bytes, bytes | memoryview]] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
 
@@ -81,8 +81,8 @@ class Server:
         """
         self._context = zmq.Context()
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, self._service.limits.message_bytes)
-        self._socket.setsockopt(zmq.RCVHWM, _UNREAD)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, self.service.limits.message_bytes)
+        self._socket.setsockopt(zmq.RCVHWM, self.service.limits.unread)
         self._socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
         try:
             self._socket.bind(self.address)
@@ -96,16 +96,16 @@ class Server:
         self._bell, self._ear = sockets.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
-        self._service.start()
+        self.service.start()
         self._thread.start()
-        logger.info("serving %s at %s", self._service.policy.model, self.address)
+        logger.info("serving %s at %s", self.service.policy.model, self.address)
         return self
 
     def stop(self) -> None:
         """Finish the batch at work, tell those that wait that it is over, and close."""
         if self._thread.ident is None or self._stopping.is_set():
             return
-        self._service.stop()
+        self.service.stop()
         self._stopping.set()
         self._ring()
         self._thread.join()
@@ -137,7 +137,7 @@ class Server:
 
     def status(self) -> ServerStatus:
         """Look at the live figures."""
-        return self._service.status()
+        return self.service.status()
 
     def __enter__(self) -> "Server":
         return self.start()
@@ -171,13 +171,13 @@ class Server:
                 self._read()
                 self._write()
             if (now := time.monotonic()) - expired > _EXPIRE_EVERY_S:
-                self._service.expire()
+                self.service.expire()
                 expired = now
         self._write()
 
     def _read(self) -> None:
         """Take one message from the socket."""
-        send = partial(self._send, self._socket.recv())
+        reply = partial(self._reply, self._socket.recv())
         header, body, count = b"", memoryview(b""), 0
         while self._socket.getsockopt(zmq.RCVMORE):
             count += 1
@@ -188,15 +188,21 @@ class Server:
                 body = frame.buffer if count == 2 else body
         try:
             if count == 2:
-                self._service.receive(header, body, send)
+                self.service.receive(header, body, reply)
             else:
-                self._service.refuse(send, f"message: expected 2 frames, got {count}.")
+                self.service.refuse(reply, f"message: expected 2 frames, got {count}.")
         except Exception:
             logger.exception("a message could not be handled")
-            self._service.refuse(send, "message: expected one that can be handled.")
+            self.service.refuse(reply, "message: expected one that can be handled.")
 
-    def _send(self, route: bytes, header: bytes, body: np.ndarray | None) -> None:
-        self._outbox.append((route, header, body))
+    def _reply(self, route: bytes, message: wire.Reply, arrays: Mapping[str, np.ndarray]) -> None:
+        """Send an answer, from any thread."""
+        if arrays:
+            assert isinstance(message, wire.Act)
+            header, body = pack(message, arrays)
+            self._outbox.append((route, header, body.data))
+        else:
+            self._outbox.append((route, wire.encode(message), b""))
         if threading.current_thread() is not self._thread:
             self._ring()
 
@@ -205,7 +211,7 @@ class Server:
             route, header, body = self._outbox.popleft()
             self._socket.send(route, zmq.SNDMORE)
             self._socket.send(header, zmq.SNDMORE)
-            self._socket.send(b"" if body is None else body.data, copy=False)
+            self._socket.send(body, copy=False)
 
     def _ring(self) -> None:
         try:

@@ -73,7 +73,7 @@ def waiting(
         observation=OBSERVATION,
         memory={},
         number=1,
-        send=lambda header, body: None,
+        reply=lambda message, arrays: None,
         received=now + received,
         ready=now,
         deadline=None if deadline is None else now + deadline,

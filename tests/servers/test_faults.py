@@ -1,36 +1,37 @@
 import threading
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 from octoverse.servers.faults import Faults
-from octoverse.wire import Fault, read_reply
+from octoverse.wire import Fault, Reply
 
 
 class Inbox:
     """Keeps what is sent back."""
 
     def __init__(self) -> None:
-        self.got: list[tuple[bytes, np.ndarray | None]] = []
+        self.got: list[tuple[Reply, Mapping[str, np.ndarray]]] = []
 
-    def __call__(self, header: bytes, body: np.ndarray | None) -> None:
-        self.got.append((header, body))
+    def __call__(self, message: Reply, arrays: Mapping[str, np.ndarray]) -> None:
+        self.got.append((message, arrays))
 
 
 def test_a_fault_says_why_and_what_helps_and_has_no_body() -> None:
     inbox = Inbox()
     Faults().send(inbox, "overloaded", "Full.", 7, remedy="Come again.", retry_after_ms=12.5)
-    [(header, body)] = inbox.got
-    assert read_reply(header) == Fault(
+    [(message, arrays)] = inbox.got
+    assert message == Fault(
         code="overloaded", message="Full.", remedy="Come again.", request=7, retry_after_ms=12.5
     )
-    assert body is None
+    assert not arrays
 
 
 def test_what_could_not_be_read_is_answered_without_a_number() -> None:
     inbox = Inbox()
     Faults().send(inbox, "bad_message", "Nonsense.", None)
-    assert read_reply(inbox.got[0][0]) == Fault(code="bad_message", message="Nonsense.")
+    assert inbox.got[0][0] == Fault(code="bad_message", message="Nonsense.")
 
 
 def test_faults_are_counted_by_their_code() -> None:
@@ -49,7 +50,7 @@ def test_who_reads_the_counts_cannot_change_them() -> None:
 
 
 def test_a_fault_that_cannot_be_delivered_is_counted_all_the_same() -> None:
-    def broken(header: bytes, body: np.ndarray | None) -> None:
+    def broken(message: Reply, arrays: Mapping[str, np.ndarray]) -> None:
         raise OSError("nobody there")
 
     faults = Faults()
@@ -61,7 +62,7 @@ def test_a_fault_that_cannot_be_delivered_is_counted_all_the_same() -> None:
 def test_other_threads_are_not_held_up_by_a_slow_delivery() -> None:
     faults, sending, go_on = Faults(), threading.Event(), threading.Event()
 
-    def slow(header: bytes, body: np.ndarray | None) -> None:
+    def slow(message: Reply, arrays: Mapping[str, np.ndarray]) -> None:
         sending.set()
         go_on.wait(60)
 

@@ -23,10 +23,10 @@ def test_every_session_has_128_random_bits() -> None:
 def test_a_robot_that_is_heard_of_stays() -> None:
     robots, one = Robots(LIMITS), robot()
     robots.add(one)
-    assert robots.find(one.id, now=50.0) is one
+    assert robots.find(one.id, "", now=50.0) is one
     assert robots.expire(now=100.0) == []
     assert robots.expire(now=110.1) == [one]
-    assert robots.find(one.id, now=111.0) is None
+    assert robots.find(one.id, "", now=111.0) is None
 
 
 def test_the_longest_silent_makes_room_but_nobody_at_work_does() -> None:

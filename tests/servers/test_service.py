@@ -1,7 +1,7 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -29,11 +29,11 @@ class Peer:
         self.service = service
         self.replies: queue.SimpleQueue[wire.Reply] = queue.SimpleQueue()
 
-    def send(self, header: bytes, body: np.ndarray | None) -> None:
-        self.replies.put(wire.read_reply(header))
+    def reply(self, message: wire.Reply, arrays: Mapping[str, np.ndarray]) -> None:
+        self.replies.put(message)
 
     def say(self, message: wire.Request, body: bytes = b"") -> None:
-        self.service.receive(wire.encode(message), memoryview(body), self.send)
+        self.service.receive(wire.encode(message), memoryview(body), self.reply)
 
     def hear(self) -> wire.Reply:
         return self.replies.get(timeout=60)
@@ -61,7 +61,7 @@ class Peer:
             **fields,
         )
         header, body = pack(message, arrays)
-        self.service.receive(header, memoryview(body.tobytes()), self.send)
+        self.service.receive(header, memoryview(body.tobytes()), self.reply)
 
 
 @pytest.fixture
@@ -128,9 +128,9 @@ def test_what_cannot_be_read_is_answered_by_its_number_where_that_can(
 ) -> None:
     service = build(servo())
     peer = Peer(service)
-    service.receive(b"\x82\xa4type\xa1x\xa7request\x05", memoryview(b""), peer.send)
-    service.receive(b"nonsense", memoryview(b""), peer.send)
-    service.refuse(peer.send, "message: expected words.")
+    service.receive(b"\x82\xa4type\xa1x\xa7request\x05", memoryview(b""), peer.reply)
+    service.receive(b"nonsense", memoryview(b""), peer.reply)
+    service.refuse(peer.reply, "message: expected words.")
     faults = [peer.fault() for _ in range(3)]
     assert [fault.request for fault in faults] == [5, None, None]
     assert faults[2].message == "message: expected words."
@@ -239,6 +239,7 @@ def test_what_a_robot_asked_leaves_with_it(
     leaving.observe(3)
     prepared(leaving)
     assert service.status().queue == 1
+    number = next(r.number for r in service.robots if r.id == leaving.session)
     with caplog.at_level(logging.INFO):
         if how == "bye":
             leaving.say(wire.Bye(session=leaving.session))
@@ -246,12 +247,67 @@ def test_what_a_robot_asked_leaves_with_it(
             next(r for r in service.robots if r.id == leaving.session).heard -= 601
             service.expire()
     assert service.status().queue == 0
-    assert [robot.session for robot in service.status().robots] == [busy.session]
+    assert [robot.id for robot in service.robots] == [busy.session]
     policy.hold.set()
     assert busy.hear().request == 2
     assert leaving.replies.empty()
-    name = f"tabletop_arm arm 2 ({leaving.session[:8]})"
+    name = f"tabletop_arm arm 2 ({number})"
     assert (f"forgot {name}, silent for 600 s" in caplog.messages) == (how == "silence")
+
+
+def test_a_session_goes_on_where_it_was_or_starts_clean(servo: Any, build: Build) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    first = peer.hello()
+    assert not first.resumed
+    peer.observe(2)
+    peer.hear()
+    again = Peer(service).hello(resume=first.session)
+    assert (again.session, again.resumed) == (first.session, True)
+    [robot] = service.robots
+    assert len(robot.session._window) == 1
+    other = Peer(service).hello(resume="0" * 32)
+    assert other.session not in ("0" * 32, first.session)
+    assert not other.resumed
+
+
+def test_a_session_belongs_to_the_key_that_said_hello(servo: Any, build: Build) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    hello = wire.Hello(protocol=1, embodiment=TABLETOP_ARM)
+    service.handle(hello, {}, peer.reply, peer="key of one")
+    welcome = peer.hear()
+    assert isinstance(welcome, wire.Welcome)
+    ask = wire.Observe(session=welcome.session, request=5, observed_at_ns=1)
+    service.handle(ask, FRAME, peer.reply, peer="key of another")
+    assert peer.fault().code == "no_session"
+    service.handle(wire.Bye(session=welcome.session), {}, peer.reply, peer="key of another")
+    resume = msgspec.structs.replace(hello, resume=welcome.session)
+    service.handle(resume, {}, peer.reply, peer="key of another")
+    stranger = peer.hear()
+    assert isinstance(stranger, wire.Welcome)
+    assert stranger.session != welcome.session
+    words = {"instruction": FRAME["instruction"]}
+    arrays = {name: value for name, value in FRAME.items() if name not in words}
+    ask = msgspec.structs.replace(ask, words=words)
+    service.handle(ask, arrays, peer.reply, peer="key of one")
+    assert isinstance(peer.hear(), wire.Act)
+
+
+def test_it_shows_what_a_robot_saw_last(servo: Any, build: Build) -> None:
+    service = build(servo())
+    peer = Peer(service)
+    peer.hello()
+    [robot] = service.robots
+    assert service.pictures(robot.number) == {}
+    peer.observe(2, act=True)
+    peer.hear()
+    pictures = service.pictures(robot.number)
+    assert {name: image.shape for name, image in pictures.items()} == {
+        "table": (24, 32, 3),
+        "wrist": (24, 32, 3),
+    }
+    assert service.pictures(10**9) == {}
 
 
 def test_a_reset_takes_the_new_calibration_and_forgets_the_window(servo: Any, build: Build) -> None:
@@ -291,7 +347,7 @@ def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build) -
     assert peer.fault().code == "bad_observation"
     status = service.status()
     [robot] = status.robots
-    assert (robot.session, robot.client, robot.requests) == (peer.session, "arm 3", 2)
+    assert (robot.client, robot.requests) == ("arm 3", 2)
     assert 0 <= robot.silent_s <= status.uptime_s
     assert (status.model, status.answered, status.mean_batch) == ("servo-1", 2, 1.0)
     assert status.faults == {"bad_observation": 1}

@@ -7,9 +7,10 @@ import pytest
 from octoverse.servers.status import RobotStatus, ServerStatus
 
 ROBOT = RobotStatus(
-    session="0" * 32,
+    number=1,
     body="tabletop_arm",
     client="arm 1",
+    peer="",
     instruction="lift",
     requests=3,
     hz=10.0,

@@ -73,8 +73,8 @@ def test_those_who_wait_are_told_that_it_stops(
     policy = servo()
     server = serve(policy, max_batch=1)
     # A client that wakes only when the connection is down cannot read what came before.
-    told, close = threading.Event(), server._service._preparer.close
-    monkeypatch.setattr(server._service._preparer, "close", lambda: told.wait(60) and close())
+    told, close = threading.Event(), server.service._preparer.close
+    monkeypatch.setattr(server.service._preparer, "close", lambda: told.wait(60) and close())
     policy.hold.clear()
     with Client(server.address, TABLETOP_ARM) as one, Client(server.address, ROAD_CAR) as two:
         with ThreadPoolExecutor(3) as pool:
@@ -99,13 +99,13 @@ def test_what_is_answered_last_is_sent_before_it_closes(
 ) -> None:
     monkeypatch.setattr("octoverse.servers.zeromq._LAST_WORDS_MS", 60_000)
     server, sends = serve(servo()), list[Any]()
-    monkeypatch.setattr(server._service, "receive", lambda header, body, send: sends.append(send))
+    monkeypatch.setattr(server.service, "receive", lambda header, body, reply: sends.append(reply))
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         peer.setsockopt(zmq.RCVTIMEO, 60_000)
         peer.connect(server.address)
         peer.send_multipart([b"header", b""])
         until(lambda: len(sends) == 1)
-        server._outbox.append((sends[0].args[0], b"last words", None))
+        server._outbox.append((sends[0].args[0], b"last words", b""))
         server.stop()
         assert peer.recv_multipart() == [b"last words", b""]
 
@@ -225,7 +225,7 @@ def test_a_silent_robot_is_forgotten_and_starts_anew(
     with Client(server.address, TABLETOP_ARM) as client:
         old = client.welcome.session
         until(lambda: server.status().robots == ())
-        server._service.robots._limits = Limits()  # however slow, it is not forgotten again
+        server.service.robots._limits = Limits()  # however slow, it is not forgotten again
         assert client.act(FRAME).action
         assert client.welcome.session != old
     assert "the server forgot this robot; saying hello again" in caplog.text
@@ -306,7 +306,7 @@ def test_a_fault_in_the_server_itself_costs_one_message(
     server = serve(servo())
     with Client(server.address, TABLETOP_ARM) as client:
         with monkeypatch.context() as patch:
-            patch.setattr(server._service, "_pong", None)
+            patch.setattr(server.service, "_pong", None)
             with pytest.raises(RemoteError, match="expected one that can be handled"):
                 client.ping()
         assert client.ping().sessions == 1
