@@ -34,7 +34,8 @@ class Engine:
 
     def stop(self) -> None:
         """Finish the batch at work, and answer those that wait that it is over."""
-        for request in self.batcher.close():
+        self.batcher.close()
+        for request in self.batcher.clear():
             self._faults.send(request.reply, "stopping", "The server stops.", request.number)
         self._thread.join()
 

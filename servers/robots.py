@@ -21,6 +21,22 @@ _SMOOTHING = 0.2
 _NUMBERS = itertools.count(1)
 
 
+@dataclass(eq=False, slots=True)
+class Turn:
+    """One robot's place among those that wait for the policy; its batcher keeps it."""
+
+    line: deque[Any] = field(default_factory=deque)
+    """Its requests, oldest first."""
+    rounds: int = 0
+    """How many answers it has had, counted so that robots that wait differ little."""
+    answered: float | None = None
+    """When, if it has not asked since [s]."""
+    returns: float | None = None
+    """How long after an answer it usually asks again [s]."""
+    due: float | None = None
+    """When it is expected to ask again [s]."""
+
+
 @dataclass(kw_only=True, eq=False)
 class Robot:
     """One robot with a session."""
@@ -41,6 +57,7 @@ class Robot:
     inbox: deque[tuple[Any, int]] = field(default_factory=deque)
     """Messages that wait to be prepared, with their sizes in bytes."""
     inbox_bytes: int = 0
+    turn: Turn = field(default_factory=Turn)
     busy: bool = False
     """Whether it stands in the line of those that have unread messages."""
     prepared_s: float = math.inf

@@ -1,6 +1,7 @@
 """What a policy server does with a message, whatever the transport."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ class Service:
             case wire.Bye():
                 if (robot := self.robots.find(message.session, peer, now)) is not None:
                     self.robots.remove(robot.id)
-                    self._batcher.drop(robot, forget=True)
+                    self._batcher.drop(robot)
 
     def refuse(self, reply: Reply, message: str) -> None:
         """Answer what is not even a message."""
@@ -148,7 +149,7 @@ class Service:
         """Forget robots that have been silent for too long."""
         for robot in self.robots.expire(time.monotonic()):
             logger.info("forgot %s, silent for %g s", robot.name, self.limits.session_s)
-            self._batcher.drop(robot, forget=True)
+            self._batcher.drop(robot)
 
     def status(self) -> ServerStatus:
         """Look at the live figures."""
@@ -218,12 +219,12 @@ class Service:
             reply=item.reply,
             received=item.at,
             ready=time.monotonic(),
-            deadline=None
+            deadline=math.inf
             if message.deadline_ms is None
             else item.at + (message.deadline_ms - message.uplink_ms) / 1000,
         )
-        if not self._batcher.put(waiting):
-            self._refuse_overload(item.reply, message.request, "too many requests wait")
+        if (refused := self._batcher.put(waiting)) is not None:
+            self._refuse_overload(refused.reply, refused.number, "too many requests wait")
 
     def _refuse_overload(self, reply: Reply, request: int, why: str) -> None:
         retry_ms = self._batcher.retry_after_ms

@@ -1,6 +1,7 @@
 """The time is the test's own: a batcher waits by moving it on, so no load changes an outcome."""
 
 import heapq
+import math
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -76,7 +77,7 @@ def waiting(
         reply=lambda message, arrays: None,
         received=now + received,
         ready=now,
-        deadline=None if deadline is None else now + deadline,
+        deadline=math.inf if deadline is None else now + deadline,
     )
 
 
@@ -95,7 +96,7 @@ def test_a_batch_takes_what_has_come_up_to_its_size() -> None:
     batcher = Batcher(max_batch=3, clock=GivenTime())
     asked = [waiting(robot()) for _ in range(5)]
     for request in asked:
-        assert batcher.put(request)
+        assert batcher.put(request) is None
     assert take(batcher) == asked[:3]
     assert take(batcher) == asked[3:]
 
@@ -149,12 +150,50 @@ def test_what_has_missed_its_deadline_is_given_back_stale() -> None:
     assert batcher.take() == ([fine], [])
 
 
-def test_a_full_line_takes_no_more() -> None:
-    batcher = Batcher(max_queue=2)
-    assert batcher.put(waiting(robot()))
-    assert batcher.put(waiting(robot()))
-    assert not batcher.put(waiting(robot()))
-    assert len(batcher) == 2
+def test_what_would_miss_its_deadline_is_given_back_before_it_is_computed() -> None:
+    batcher = Batcher(clock=GivenTime())
+    for _ in range(20):
+        batcher.computed([], 0.1)
+    near, far = waiting(robot(), deadline=0.09), waiting(robot(), deadline=0.11)
+    batcher.put(near)
+    batcher.put(far)
+    assert batcher.take() == ([], [near])
+    assert batcher.take() == ([far], [])
+
+
+def test_one_slow_batch_does_not_make_all_others_late() -> None:
+    batcher = Batcher(clock=GivenTime())
+    batcher.computed([], 60.0)
+    outcomes: list[str] = []
+    while not outcomes or outcomes[-1] == "late":
+        request = waiting(robot(), deadline=0.1)
+        batcher.put(request)
+        outcomes.append("late" if batcher.take() == ([], [request]) else "computed")
+    assert 2 < len(outcomes) < 12
+
+
+def test_who_has_most_in_a_full_line_loses_its_newest() -> None:
+    batcher, greedy, modest = Batcher(max_batch=9, max_queue=3, clock=GivenTime()), robot(), robot()
+    asked = [waiting(greedy) for _ in range(4)]
+    assert [batcher.put(request) for request in asked] == [None, None, None, asked[3]]
+    mine, more = waiting(modest), waiting(modest)
+    assert batcher.put(mine) is asked[2]
+    assert batcher.put(more) is more
+    assert len(batcher) == 3
+    assert [take(batcher), take(batcher)] == [[asked[0], mine], [asked[1]]]
+    assert len(batcher) == 0
+
+
+def test_who_was_just_answered_makes_room_in_a_line_of_one_each() -> None:
+    batcher, served = Batcher(max_batch=1, max_queue=2, clock=GivenTime()), robot()
+    batcher.put(waiting(served))
+    take(batcher)
+    again, other, new = waiting(served), waiting(robot()), waiting(robot())
+    for request in (other, again):
+        batcher.put(request)
+    assert batcher.put(new) is again
+    assert batcher.put(again) is again
+    assert [take(batcher), take(batcher)] == [[other], [new]]
 
 
 def test_the_hint_to_come_again_grows_with_the_line() -> None:
@@ -282,23 +321,43 @@ def test_what_waits_of_a_robot_can_be_taken_out() -> None:
     mine, theirs = waiting(one), waiting(other)
     batcher.put(mine)
     batcher.put(theirs)
-    assert batcher.drop(one, forget=True) == [mine]
+    assert batcher.drop(one) == [mine]
     assert take(batcher) == [theirs]
 
 
-def test_closing_gives_back_what_waits_and_wakes_the_taker() -> None:
+def test_closing_refuses_what_comes_and_gives_out_what_waits() -> None:
+    clock, absent, asked = GivenTime(), robot(), waiting(robot())
+    batcher = Batcher(max_wait_ms=100, clock=clock)
+    accustom(batcher, clock, {asked.robot: 0.0, absent: 0.05})
+    batcher.put(asked)
+    batcher.close()
+    new, began = waiting(robot()), clock.time
+    assert batcher.put(new) is new
+    assert take(batcher) == [asked]
+    assert clock.time == began, "held back for robots that may not come"
+    assert batcher.take() is None
+
+
+def test_closing_wakes_the_taker() -> None:
     clock = ToldClock()
     batcher, taken = Batcher(clock=clock), list[Any]()
     thread = threading.Thread(target=lambda: taken.append(batcher.take()))
     thread.start()
     assert clock.waits.wait(60)
-    assert batcher.close() == []
+    batcher.close()
     thread.join(60)
     assert taken == [None]
-    assert not batcher.put(waiting(robot()))
-    other, left = Batcher(), waiting(robot())
-    other.put(left)
-    assert other.close() == [left]
+
+
+def test_clearing_gives_all_that_wait_in_order() -> None:
+    batcher, eager = Batcher(clock=GivenTime()), robot()
+    asked = [waiting(eager), waiting(eager), waiting(robot())]
+    for request in asked:
+        batcher.put(request)
+    assert batcher.clear() == asked
+    assert len(batcher) == 0
+    batcher.put(asked[0])
+    assert take(batcher) == asked[:1]
 
 
 def test_a_request_wakes_the_taker() -> None:

@@ -1,4 +1,5 @@
 import logging
+import math
 import queue
 import threading
 import time
@@ -44,7 +45,7 @@ class Asker:
             reply=lambda message, arrays: self.answers.put((message, arrays)),
             received=now - 0.02,
             ready=now - 0.01,
-            deadline=now - 0.001 if late else None,
+            deadline=now - 0.001 if late else math.inf,
         )
 
     def act(self) -> tuple[Act, Mapping[str, np.ndarray]]:
