@@ -1,18 +1,18 @@
 """`octoverse serve`: answer robots over ZeroMQ with a checkpoint."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from tyro.conf import Positional, arg
 
 from octoverse import checkpoint as checkpoints
+from octoverse.cli.announcement import announcement
 from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
-from octoverse.policy import Policy
+from octoverse.servers.log_file import LogFile
+from octoverse.servers.logs import Journal
 from octoverse.servers.zeromq import DEFAULT_ADDRESS, Server
 
 
@@ -39,6 +39,7 @@ def serve(
     statistics: Annotated[
         tuple[str, ...], arg(help="Whose statistics scale, where data sets are kept apart.")
     ] = (),
+    log: Annotated[Path | None, arg(help="A file that gets what stderr gets.")] = None,
 ) -> None:
     """Answer robots over ZeroMQ with a checkpoint, until Ctrl-C."""
     if max_batch < 1 or max_wait_ms < 0 or threads < 0:
@@ -48,56 +49,16 @@ def serve(
         )
     if threads:
         torch.set_num_threads(threads)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
     console = Console(highlight=False)
-    policy = checkpoints.load(checkpoint, device)
-    use_statistics(policy, *statistics)
-    if precision == "bfloat16":
-        policy.lower()
-    if inference_steps is not None:
-        policy.take_steps(inference_steps)
-    if compiled:
-        policy.trunk.compile_blocks()
-    server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
-
-    def announce() -> None:
-        console.print(screen(policy, server.address))
-        console.print(
-            "From a robot's program:\n"
-            "  from octoverse import registry\n"
-            "  from octoverse.servers.client import Client\n"
-            f'  body = registry.load("embodiment", "{next(iter(policy.bodies))}")\n'
-            f'  with Client("{server.address}", body) as robot:\n'
-            "      chunk = robot.act(frame)\n\n"
-            "Stop with Ctrl-C.",
-            markup=False,
-            soft_wrap=True,
-        )
-
-    server.run(announce)
+    with Journal(LogFile(log) if log else None):
+        policy = checkpoints.load(checkpoint, device)
+        use_statistics(policy, *statistics)
+        if precision == "bfloat16":
+            policy.lower()
+        if inference_steps is not None:
+            policy.take_steps(inference_steps)
+        if compiled:
+            policy.trunk.compile_blocks()
+        server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
+        server.run(lambda: console.print(announcement(policy, server.address)))
     console.print("Stopped.")
-
-
-def screen(policy: Policy, address: str) -> Table:
-    """What is served, where, for which bodies."""
-    table = Table(
-        "body",
-        "Hz",
-        "sees",
-        "answers (rows of a chunk)",
-        "fingerprint",
-        title=f"{policy.model} serves at {address}",
-        caption=f"window of {policy.frames} frame{'s' if policy.frames > 1 else ''}; "
-        f"statistics: {policy.statistics}",
-    )
-    for name, body in policy.bodies.items():
-        sizes = policy.camera_sizes[name]
-        sees = [
-            f"{stream} {sizes[stream][0]} x {sizes[stream][1]}" if stream in sizes else stream
-            for stream in body.observation
-        ]
-        rows = [f"{group} ({count})" for group, count in policy.horizons[name].items()]
-        table.add_row(
-            name, f"{body.control_hz:g}", ", ".join(sees), ", ".join(rows), body.fingerprint
-        )
-    return table

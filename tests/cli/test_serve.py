@@ -9,20 +9,23 @@ import numpy as np
 import pytest
 
 from octoverse import checkpoint as checkpoints
-from octoverse.cli.serve import screen, serve
+from octoverse.cli.serve import serve
 from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.errors import BadCheckpoint, BadConfig, ServerError
 from octoverse.servers.client import Client
+from octoverse.servers.log_lines import read
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
 
 
-def test_it_says_where_it_serves_answers_and_stops_when_asked(small_checkpoint: Path) -> None:
+def test_it_says_where_it_serves_answers_and_stops_when_asked(
+    small_checkpoint: Path, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint)]
     with subprocess.Popen(
         [
             *[*command, "--address", "tcp://127.0.0.1:0", "--threads", "1"],
-            *["--precision", "bfloat16"],
+            *["--precision", "bfloat16", "--log", str(tmp_path / "server.log")],
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -43,16 +46,9 @@ def test_it_says_where_it_serves_answers_and_stops_when_asked(small_checkpoint: 
         rest, log = process.communicate(timeout=60)
     assert process.returncode == 0 and "Stopped." in rest
     assert "tabletop_arm" in said and "road_car" in said and "untrained-" in said
-    assert "welcome" in log and "Traceback" not in log
-
-
-def test_the_screen_names_bodies_streams_and_chunks(small_checkpoint: Path) -> None:
-    policy = checkpoints.load(small_checkpoint)
-    cells = [list(column.cells) for column in screen(policy, "tcp://127.0.0.1:5").columns]
-    assert cells[0] == ["tabletop_arm", "road_car"]
-    assert cells[2][0] == "table 16 x 16, wrist 16 x 16, tool, instruction"
-    assert cells[3] == ["arm (4), gripper (4)", "path (30)"]
-    assert cells[4][1] == ROAD_CAR.fingerprint
+    words = [event.words for event in read(log.splitlines())]
+    assert any("welcome" in one for one in words) and "Traceback" not in log
+    assert (tmp_path / "server.log").read_text() == log
 
 
 def test_a_port_in_use_is_refused_in_words(small_checkpoint: Path) -> None:
@@ -64,6 +60,11 @@ def test_a_port_in_use_is_refused_in_words(small_checkpoint: Path) -> None:
 def test_an_address_beyond_this_machine_is_refused_in_words(small_checkpoint: Path) -> None:
     with pytest.raises(ServerError, match=r"loopback .* got tcp://0.0.0.0:5555. .* needs keys"):
         serve(small_checkpoint, address="tcp://0.0.0.0:5555")
+
+
+def test_a_log_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no/server\.log"):
+        serve(tmp_path, log=tmp_path / "no" / "server.log")
 
 
 def test_what_is_no_checkpoint_is_refused_in_words(tmp_path: Path) -> None:
