@@ -1,5 +1,6 @@
 """Arrays beside a header: all in one body, each at a stated place, looked at without copying."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar, get_args
@@ -9,7 +10,7 @@ import numpy as np
 import simplejpeg
 
 from octoverse.errors import BadMessage
-from octoverse.wire import Act, ArraySpec, Dtype, Observe, encode
+from octoverse.wire import Act, ArraySpec, Dtype, Observe, Reply, encode
 
 ALIGNMENT = 8
 _NAMES: dict[np.dtype, Dtype] = {np.dtype(name): name for name in get_args(Dtype)}
@@ -72,7 +73,7 @@ def pack(
         spec = ArraySpec(
             name=name,
             dtype="uint8" if isinstance(array, Jpeg) else _dtype(name, array),
-            shape=tuple(array.shape),
+            shape=array.shape,
             encoding="jpeg" if isinstance(array, Jpeg) else "raw",
             offset=offset,
             size=size,
@@ -81,13 +82,22 @@ def pack(
         specs.append(spec)
         offset += -(-size // ALIGNMENT) * ALIGNMENT
     body = np.empty(offset, np.uint8)
+    place = body.data
     for spec, array in zip(specs, arrays.values(), strict=True):
-        place = body[spec.offset : spec.offset + spec.size]
         if isinstance(array, Jpeg):
-            place[:] = np.frombuffer(array.data, np.uint8)
-        else:
-            place.view(array.dtype).reshape(array.shape)[...] = array
+            place[spec.offset : spec.offset + spec.size] = array.data
+        elif spec.size:
+            data = np.ascontiguousarray(array).data.cast("B")
+            place[spec.offset : spec.offset + spec.size] = data
     return encode(msgspec.structs.replace(message, arrays=tuple(specs))), body
+
+
+def packed(message: Reply, arrays: Mapping[str, np.ndarray]) -> tuple[bytes, bytes | memoryview]:
+    """Give the two frames of an answer."""
+    if isinstance(message, Act):
+        header, body = pack(message, arrays)
+        return header, body.data
+    return encode(message), b""
 
 
 def views(
@@ -108,35 +118,32 @@ def views(
     body = memoryview(body).toreadonly()
     end = total = 0
     for spec in specs:
-        what, length = f"array '{spec.name}'", 1
-        for side in spec.shape:
-            length *= side
-        length *= _SIZES[spec.dtype]
+        length = math.prod(spec.shape) * _SIZES[spec.dtype]
         total += length
         if spec.name in found:
-            raise BadMessage(f"{what}: expected one array of this name, got two.")
+            raise BadMessage(f"array '{spec.name}': expected one array of this name, got two.")
         if total > image_bytes:
             raise BadMessage(f"arrays: expected at most {image_bytes} bytes decoded, got {total}.")
         if spec.offset % ALIGNMENT or spec.offset < end or spec.offset + spec.size > len(body):
             raise BadMessage(
-                f"{what}: expected a place from {end} on, a multiple of {ALIGNMENT}, within a "
-                f"body of {len(body)} bytes, got {spec.offset} to {spec.offset + spec.size}."
+                f"array '{spec.name}': expected a place from {end} on, a multiple of {ALIGNMENT}, "
+                f"within a body of {len(body)} bytes, got {spec.offset} to {spec.offset + spec.size}."
             )
         end = spec.offset + spec.size
-        place = body[spec.offset : end]
         if spec.encoding == "jpeg":
             if len(spec.shape) != 3 or spec.shape[2] != 3 or spec.dtype != "uint8":
                 raise BadMessage(
-                    f"{what}: expected a JPEG to be uint8 (height, width, 3), "
+                    f"array '{spec.name}': expected a JPEG to be uint8 (height, width, 3), "
                     f"got {spec.dtype} {spec.shape}."
                 )
-            found[spec.name] = Jpeg(place, spec.shape)
+            found[spec.name] = Jpeg(body[spec.offset : end], spec.shape)
         elif spec.size != length:
             raise BadMessage(
-                f"{what}: expected {length} bytes for {spec.dtype} {spec.shape}, got {spec.size}."
+                f"array '{spec.name}': expected {length} bytes for {spec.dtype} {spec.shape}, "
+                f"got {spec.size}."
             )
         else:
-            found[spec.name] = np.frombuffer(place, spec.dtype).reshape(spec.shape)
+            found[spec.name] = np.ndarray(spec.shape, spec.dtype, body, spec.offset)
     return found
 
 

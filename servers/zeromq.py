@@ -5,11 +5,11 @@ One thread has the socket and waits for nobody, a few prepare images, one runs t
 
 import logging
 import re
+import select
 import signal
 import socket as sockets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import FrameType
@@ -20,7 +20,7 @@ import zmq
 from octoverse import wire
 from octoverse.acting import ActingPolicy
 from octoverse.errors import ServerError
-from octoverse.packing import pack
+from octoverse.packing import packed
 from octoverse.servers.service import Service
 from octoverse.servers.status import ServerStatus
 from octoverse.wire import Limits
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
 _ADDRESS = re.compile(r"tcp://(?P<host>[^/]+):(?P<port>\d{1,5}|\*)")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}")
-_AT_A_TIME = 64
-"""Messages read before the bell is heard again."""
 _EXPIRE_EVERY_S = 1
 _LAST_WORDS_MS = 200
 
@@ -69,7 +67,9 @@ class Server:
             limits=limits,
             prepare_threads=prepare_threads,
         )
-        self._outbox: deque[tuple[bytes, bytes, bytes | memoryview]] = deque()
+        self._lock = threading.Lock()
+        """Whoever holds it may use the socket."""
+        self._open = self._asleep = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
 
@@ -95,7 +95,7 @@ class Server:
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._bell, self._ear = sockets.socketpair()
         self._bell.setblocking(False)
-        self._ear.setblocking(False)
+        self._open = True
         self.service.start()
         self._thread.start()
         logger.info("serving %s at %s", self.service.policy.model, self.address)
@@ -151,79 +151,68 @@ class Server:
         except Exception:
             logger.exception("the socket broke")
         finally:
-            self._context.destroy(linger=_LAST_WORDS_MS)
+            with self._lock:
+                self._open = False
+                self._context.destroy(linger=_LAST_WORDS_MS)
             self._bell.close()
             self._ear.close()
 
     def _serve(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._ear, zmq.POLLIN)
-        expired = time.monotonic()
+        # What polls is the plain descriptor: whoever answers may use the socket meanwhile.
+        poller, expired = select.poll(), time.monotonic()
+        poller.register(self._socket.fileno(), select.POLLIN)
+        poller.register(self._ear, select.POLLIN)
         while not self._stopping.is_set():
-            ready = dict(poller.poll(1000 * _EXPIRE_EVERY_S))
-            if self._ear.fileno() in ready:
-                self._listen()
-            self._write()
-            for _ in range(_AT_A_TIME):
-                if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                    break
-                self._read()
-                self._write()
+            while self._read():
+                pass
+            ready = poller.poll(1000 * _EXPIRE_EVERY_S)
+            self._asleep = False
+            if (self._ear.fileno(), select.POLLIN) in ready:
+                self._ear.recv(4096)
             if (now := time.monotonic()) - expired > _EXPIRE_EVERY_S:
                 self.service.expire()
                 expired = now
-        self._write()
 
-    def _read(self) -> None:
-        """Take one message from the socket."""
-        reply = partial(self._reply, self._socket.recv())
-        header, body, count = b"", memoryview(b""), 0
-        while self._socket.getsockopt(zmq.RCVMORE):
-            count += 1
-            if count == 1:
-                header = self._socket.recv()
-            else:
-                frame = self._socket.recv(copy=False)
-                body = frame.buffer if count == 2 else body
+    def _read(self) -> bool:
+        """Take one message from the socket, if there is one."""
+        with self._lock:
+            # Looking is what makes the descriptor tell of the next message.
+            if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                self._asleep = True
+                return False
+            route, header = self._socket.recv(), self._socket.recv(copy=False)
+            frame, count = header, 1
+            while frame.more:
+                frame, count = self._socket.recv(copy=False), count + 1
+        reply = partial(self._reply, route)
         try:
             if count == 2:
-                self.service.receive(header, body, reply)
+                self.service.receive(header.bytes, frame.buffer, reply)
             else:
                 self.service.refuse(reply, f"message: expected 2 frames, got {count}.")
         except Exception:
             logger.exception("a message could not be handled")
             self.service.refuse(reply, "message: expected one that can be handled.")
+        return True
 
     def _reply(self, route: bytes, message: wire.Reply, arrays: Mapping[str, np.ndarray]) -> None:
-        """Send an answer, from any thread."""
-        if arrays:
-            assert isinstance(message, wire.Act)
-            header, body = pack(message, arrays)
-            self._outbox.append((route, header, body.data))
-        else:
-            self._outbox.append((route, wire.encode(message), b""))
-        if threading.current_thread() is not self._thread:
-            self._ring()
-
-    def _write(self) -> None:
-        while self._outbox:
-            route, header, body = self._outbox.popleft()
+        """Send an answer at once, from whichever thread has it."""
+        header, body = packed(message, arrays)
+        with self._lock:
+            if not self._open:
+                return
             self._socket.send(route, zmq.SNDMORE)
             self._socket.send(header, zmq.SNDMORE)
-            self._socket.send(body, copy=False)
+            self._socket.send(body)
+            # Sending may have noticed a message that the descriptor then tells nobody of.
+            if self._asleep and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                self._ring()
 
     def _ring(self) -> None:
         try:
             self._bell.send(b"\0")
         except OSError:
             pass  # it is ringing already, or nobody is there to hear it
-
-    def _listen(self) -> None:
-        try:
-            self._ear.recv(4096)
-        except BlockingIOError:
-            pass
 
 
 def _checked(address: str) -> str:

@@ -105,9 +105,9 @@ def test_what_is_answered_last_is_sent_before_it_closes(
         peer.connect(server.address)
         peer.send_multipart([b"header", b""])
         until(lambda: len(sends) == 1)
-        server._outbox.append((sends[0].args[0], b"last words", b""))
+        sends[0](wire.Closing(reason="last words"), {})
         server.stop()
-        assert peer.recv_multipart() == [b"last words", b""]
+        assert wire.read_reply(peer.recv_multipart()[0]) == wire.Closing(reason="last words")
 
 
 def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -116,7 +116,7 @@ def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFi
     def broken() -> None:
         raise OSError("out of sockets")
 
-    server._write = broken  # type: ignore[method-assign]
+    server._read = broken  # type: ignore[method-assign]
     with pytest.raises(ServerError, match="The server's socket broke; the log says why"):
         server.run()
     assert "out of sockets" in caplog.text
