@@ -127,7 +127,8 @@ def views(
         if spec.offset % ALIGNMENT or spec.offset < end or spec.offset + spec.size > len(body):
             raise BadMessage(
                 f"array '{spec.name}': expected a place from {end} on, a multiple of {ALIGNMENT}, "
-                f"within a body of {len(body)} bytes, got {spec.offset} to {spec.offset + spec.size}."
+                f"within a body of {len(body)} bytes, got {spec.offset} to "
+                f"{spec.offset + spec.size}."
             )
         end = spec.offset + spec.size
         if spec.encoding == "jpeg":

@@ -113,7 +113,7 @@ def test_what_is_answered_last_is_sent_before_it_closes(
 def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFixture) -> None:
     server = Server(servo(), address="tcp://127.0.0.1:0")
 
-    def broken() -> None:
+    def broken() -> bool:
         raise OSError("out of sockets")
 
     server._read = broken  # type: ignore[method-assign]
