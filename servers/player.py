@@ -4,19 +4,12 @@ import math
 
 import numpy as np
 
-from octoverse.embodiment import (
-    ActionGroup,
-    EgoHistory,
-    Embodiment,
-    Gripper,
-    JointPosition,
-    PathGroup,
-    Waypoints,
-)
+from octoverse.embodiment import EgoHistory, Embodiment, PathGroup, Waypoints
 from octoverse.episode import Action, ActionChunk, Frame
 from octoverse.errors import SpecMismatch
-from octoverse.motion import relative, shift_path
+from octoverse.servers.braking import Stopping
 from octoverse.servers.odometry import Odometry
+from octoverse.servers.overlap import Overlap, OverlapKind, nearest
 
 
 class ChunkPlayer:
@@ -27,17 +20,34 @@ class ChunkPlayer:
     body's safe stop; with "brake", it begins to brake as late as lets it stop where the path
     ends, but never before half of the path is played.
 
+    After a safe stop the next chunk stands alone: what was planned before the stop is void. Only
+    joint positions go on from where they were held, if the player blends; deltas and velocities
+    begin as the chunk says, since slower ones would not lead where it means to grip.
+
     Args:
         body: Whose actions they are.
         execute: After so many control steps a new chunk is wanted; by default after half of it.
+        overlap: What is done where chunks overlap: play the "newest", average them in an
+            "ensemble", or let each "blend" into the next.
+        decay: Of the weights exp(-decay i) of an ensemble, i = 0 for the oldest chunk.
 
     Raises:
-        ValueError: if `execute` is below 1, or the body has a path but no ego history.
+        ValueError: if `execute` is below 1, `decay` below 0, or the body has a path but no ego
+            history.
     """
 
-    def __init__(self, body: Embodiment, *, execute: int | None = None) -> None:
+    def __init__(
+        self,
+        body: Embodiment,
+        *,
+        execute: int | None = None,
+        overlap: OverlapKind = "newest",
+        decay: float = 0.01,
+    ) -> None:
         if execute is not None and execute < 1:
             raise ValueError(f"execute must be at least 1, got {execute}.")
+        if not decay >= 0:
+            raise ValueError(f"decay must be at least 0, got {decay}.")
         histories = [(n, s) for n, s in body.observation.items() if isinstance(s, EgoHistory)]
         self._follows = any(isinstance(g, Waypoints) for g in body.action.values())
         if self._follows and not histories:
@@ -47,15 +57,19 @@ class ChunkPlayer:
             )
         self.body, self.execute = body, execute
         self._history, stream = histories[0] if histories else ("", EgoHistory(steps=1, hz=1.0))
+        self._history_hz = stream.hz
         self._odometry = Odometry(stream.hz)
+        self._chunks = Overlap(body, overlap, decay)
         self.reset()
 
     def reset(self) -> None:
         """Begin a new episode: forget chunks and motion."""
-        self._chunk: ActionChunk | None = None
-        self._last: dict[str, np.ndarray] = {}
+        self._chunks.clear()
+        self._newest_ns: int | None = None
+        self._last: Action = {}
+        self._speed = 0.0
         self._stopped = False
-        self._braked_from = (0, 0.0)
+        self._stopping: Stopping | None = None
         self._odometry.clear()
 
     @property
@@ -63,8 +77,13 @@ class ChunkPlayer:
         """Whether the last action was the safe stop's; the next chunk ends that."""
         return self._stopped
 
-    def add(self, chunk: ActionChunk) -> None:
+    def add(self, chunk: ActionChunk, *, frozen_steps: int = 0) -> None:
         """Take over a chunk, unless what is playing answers a newer observation.
+
+        Args:
+            chunk: What the policy answered.
+            frozen_steps: Of its first rows, how many stand in for what was promised when it was
+                asked for; a player that blends plays what it had until they are past.
 
         Raises:
             SpecMismatch: if it is another body's.
@@ -73,31 +92,73 @@ class ChunkPlayer:
             raise SpecMismatch(
                 f"chunk: expected one for {self.body.name}, got one for {chunk.embodiment}."
             )
-        if self._chunk is None or chunk.observed_at_ns >= self._chunk.observed_at_ns:
-            self._chunk, self._stopped = chunk, False
+        if self._newest_ns is None or chunk.observed_at_ns >= self._newest_ns:
+            self._newest_ns, self._stopped = chunk.observed_at_ns, False
+            self._chunks.add(chunk, frozen_steps)
 
     def needs_chunk(self, now_ns: int) -> bool:
         """Say whether it is time to ask for the next chunk."""
-        if self._chunk is None or self._stopped:
+        chunk = self._chunks.newest
+        if chunk is None or self._stopped:
             return True
         horizon = min(
-            len(rows)
+            len(chunk.action[name])
             if not isinstance(group, PathGroup)
-            else int(len(rows) / group.hz * self.body.control_hz + 1e-6)
-            for rows, group in self._groups(self._chunk)
+            else int(len(chunk.action[name]) / group.hz * self.body.control_hz + 1e-6)
+            for name, group in self.body.action.items()
         )
         wanted = max(1, horizon // 2) if self.execute is None else min(self.execute, horizon)
-        return _nearest(self._age(now_ns) * self.body.control_hz) >= wanted
+        return nearest(_age(chunk, now_ns) * self.body.control_hz) >= wanted
+
+    def playing(self, now_ns: int) -> tuple[int, int] | None:
+        """Say what a policy must know to go on where the robot will be.
+
+        Returns:
+            When the chunk that is playing was observed [ns], and how many of its rows are past;
+            None while nothing is played.
+        """
+        chunk = self._chunks.newest
+        if chunk is None or self._stopped:
+            return None
+        return chunk.observed_at_ns, nearest(_age(chunk, now_ns) * self.body.control_hz)
+
+    def frozen_steps(self, delay_s: float, now_ns: int) -> int:
+        """Say how many rows of the chunk that is playing will be played in the next `delay_s`.
+
+        A chunk that is asked for now, and comes after that delay, must begin with them. Only a
+        player that blends promises them, and only rows of control steps, not of paths.
+        """
+        chunk, playing = self._chunks.newest, self.playing(now_ns)
+        counts = [
+            len(chunk.action[name])
+            for name, group in self.body.action.items()
+            if chunk is not None and not isinstance(group, PathGroup)
+        ]
+        if playing is None or not counts or self._chunks.kind != "blend":
+            return 0
+        steps = math.ceil(delay_s * self.body.control_hz - 1e-6)
+        return max(0, min(steps, min(counts) - playing[1]))
+
+    def remaining_s(self, now_ns: int) -> float:
+        """Say how long it is until the safe stop begins if no chunk comes [s]; 0 within one."""
+        chunk = self._chunks.newest
+        if chunk is None or self._stopped:
+            return 0.0
+        return max(0.0, self._lasts(chunk) - _age(chunk, now_ns))
 
     def action(self, now_ns: int, frame: Frame | None = None) -> Action | None:
         """Give the action for the control step that begins now.
+
+        Before the first chunk this is the safe stop too: zeros, or braking straight ahead. Only
+        where positions or grippers are to be held there is nothing to give, since nobody has said
+        where they are: send nothing then, and the robot stays under its own control.
 
         Args:
             now_ns: By the clock of the observations.
             frame: What the body sees now; a body with a path needs it, for its ego history.
 
         Returns:
-            One step of every action group, or None before the first chunk.
+            One step of every action group, or None before the first chunk of such a body.
 
         Raises:
             ValueError: if it is earlier than the chunk's observation, or a path lacks its frame.
@@ -108,128 +169,62 @@ class ChunkPlayer:
                     f"'{self.body.name}' moves along a path: expected the present frame with "
                     f"'{self._history}', got none. Pass it to action()."
                 )
-            self._odometry.update(now_ns, frame[self._history])
-        if self._chunk is None:
-            return None
-        age = self._age(now_ns)
-        if age < 0:
+            self._look(now_ns, frame[self._history])
+        chunk = self._chunks.newest
+        if chunk is not None and now_ns < chunk.observed_at_ns:
             raise ValueError(
-                f"now_ns must be at least {self._chunk.observed_at_ns}, when the chunk was "
+                f"now_ns must be at least {chunk.observed_at_ns}, when the chunk was "
                 f"observed, got {now_ns}. Use one clock for both."
             )
-        moved = self._odometry.since(self._chunk.observed_at_ns)
-        speed = self._speed(frame)
-        if not self._stopped and self._has_run_out(age, moved, speed):
-            self._stopped, self._braked_from = True, (now_ns, speed)
-        if self._stopped:
-            # The history tells the speed late; slow down as planned, not by what it says.
-            began, then = self._braked_from
-            slowed = then - self.body.safe_stop.deceleration * (now_ns - began) * 1e-9
-            speed = max(0.0, min(speed, slowed))
-        for name, group in self.body.action.items():
-            rows = self._chunk.action[name]
-            if self._stopped:
-                self._last[name] = self._stop(name, group, rows, moved, speed)
-            elif isinstance(group, Waypoints):
-                self._last[name] = _onward(rows, group, age, moved)
-            elif isinstance(group, PathGroup):
-                self._last[name] = _later(rows, _nearest(age * group.hz))
-            else:
-                self._last[name] = rows[_nearest(age * self.body.control_hz)]
+        if chunk is None or self._stopped or self._has_run_out(chunk, now_ns):
+            return self._stop(now_ns)
+        self._stopping = None
+        self._last = self._chunks.plan(now_ns, self._odometry.since, self._last)
         return dict(self._last)
 
-    def _groups(self, chunk: ActionChunk) -> list[tuple[np.ndarray, ActionGroup]]:
-        return [(chunk.action[name], group) for name, group in self.body.action.items()]
+    def _look(self, now_ns: int, history: np.ndarray) -> None:
+        self._odometry.update(now_ns, history)
+        moves = len(history) >= 2
+        self._speed = float(np.hypot(*history[-2, :2]) * self._history_hz) if moves else 0.0
 
-    def _age(self, now_ns: int) -> float:
-        assert self._chunk is not None
-        return (now_ns - self._chunk.observed_at_ns) * 1e-9
-
-    def _has_run_out(self, age: float, moved: np.ndarray | None, speed: float) -> bool:
-        assert self._chunk is not None
-        stop = self.body.safe_stop
-        for rows, group in self._groups(self._chunk):
+    def _lasts(self, chunk: ActionChunk) -> float:
+        """How long after its observation a chunk can be played [s], before the stop begins."""
+        stop, found = self.body.safe_stop, []
+        for name, group in self.body.action.items():
+            rows = len(chunk.action[name])
             if not isinstance(group, PathGroup):
-                if _nearest(age * self.body.control_hz) >= len(rows):
-                    return True
+                found.append((rows - 0.5) / self.body.control_hz)
                 continue
-            lasts = len(rows) / group.hz
+            lasts = rows / group.hz
             if stop.kind == "brake":
-                lasts = max(lasts / 2, lasts - speed / stop.deceleration)
-            if age > lasts - 1e-6 or (isinstance(group, Waypoints) and age > 0 and moved is None):
-                return True
-        return False
+                lasts = max(lasts / 2, lasts - self._speed / stop.deceleration)
+            found.append(lasts)
+        return min(found)
 
-    def _speed(self, frame: Frame | None) -> float:
-        if not self._follows or frame is None or len(frame[self._history]) < 2:
-            return 0.0
-        stream = self.body.observation[self._history]
-        assert isinstance(stream, EgoHistory)
-        return float(np.hypot(*frame[self._history][-2, :2]) * stream.hz)
+    def _has_run_out(self, chunk: ActionChunk, now_ns: int) -> bool:
+        age = _age(chunk, now_ns)
+        lost = self._follows and age > 0 and self._odometry.since(chunk.observed_at_ns) is None
+        return lost or age > self._lasts(chunk) - 1e-6
 
-    def _stop(
-        self,
-        name: str,
-        group: ActionGroup,
-        rows: np.ndarray,
-        moved: np.ndarray | None,
-        speed: float,
-    ) -> np.ndarray:
-        stop = self.body.safe_stop
-        if isinstance(group, Waypoints):
-            path = np.zeros((0, 3)) if moved is None else relative(moved, rows)
-            slowing = stop.deceleration if stop.kind == "brake" else math.inf
-            return brake(path, group.hz, speed, slowing, len(rows))
-        if stop.kind == "hold" and isinstance(group, JointPosition | Gripper):
-            return self._last.get(name, rows[0])
-        return np.zeros_like(rows if isinstance(group, PathGroup) else rows[0])
+    def _stop(self, now_ns: int) -> Action | None:
+        self._stopped = True
+        if self._stopping is None:
+            self._stopping = Stopping(self.body, now_ns, self._speed, self._last, self._way(now_ns))
+        self._chunks.clear()
+        moved = self._odometry.since(self._stopping.began_ns)
+        action = self._stopping.action(now_ns, self._speed, moved)
+        if action is not None:
+            self._last = action
+        return action
 
-
-def brake(path: np.ndarray, hz: float, speed: float, deceleration: float, steps: int) -> np.ndarray:
-    """Follow a path ever more slowly until the body stands.
-
-    Args:
-        path: Poses (n, 3) in the present frame, some of which may lie behind; beyond the last it
-            goes straight on.
-        hz: Rate of the rows wanted.
-        speed: At present [m/s].
-        deceleration: How fast to slow down [m/s^2].
-        steps: Rows wanted.
-
-    Returns:
-        float32 (steps, 3), row i at (i + 1) / hz seconds from now.
-    """
-    if len(path):
-        path = path[int(np.argmin(np.hypot(path[:, 0], path[:, 1]))) :]
-        path = path[np.maximum.accumulate(path[:, 0] > 0)]
-    track = np.concatenate([np.zeros((1, 3)), path])
-    leg = np.hypot(*np.diff(track[:, :2], axis=0).T)
-    track = track[np.concatenate([[True], leg > 1e-6])]
-    along = np.concatenate([[0.0], np.cumsum(leg[leg > 1e-6])])
-    time = np.minimum(np.arange(1, steps + 1) / hz, speed / deceleration)
-    slowed = 0.0 if math.isinf(deceleration) else 0.5 * deceleration * time**2
-    way = speed * time - slowed
-    heading = np.interp(way, along, np.unwrap(track[:, 2]))
-    beyond = np.maximum(way - along[-1], 0.0)
-    x = np.interp(way, along, track[:, 0]) + beyond * np.cos(track[-1, 2])
-    y = np.interp(way, along, track[:, 1]) + beyond * np.sin(track[-1, 2])
-    return np.stack([x, y, heading], axis=-1).astype(np.float32)
+    def _way(self, now_ns: int) -> dict[str, np.ndarray]:
+        """The paths to brake along, as far as it is known where they lead."""
+        chunk = self._chunks.newest
+        if chunk is None or self._odometry.since(chunk.observed_at_ns) is None:
+            return {}
+        plan = self._chunks.plan(now_ns, self._odometry.since, self._last)
+        return {k: plan[k] for k, group in self.body.action.items() if isinstance(group, Waypoints)}
 
 
-def _onward(rows: np.ndarray, group: Waypoints, age: float, moved: np.ndarray | None) -> np.ndarray:
-    """What is left of a path, seen from where the body is now."""
-    if age == 0 or moved is None:
-        return rows
-    return shift_path(rows, group.hz, age, moved)
-
-
-def _later(rows: np.ndarray, first: int) -> np.ndarray:
-    """What is left of controls (steps, 2); at the end the acceleration is zero."""
-    left = np.repeat(rows[-1:], len(rows), axis=0)
-    left[:, 0] = 0.0
-    left[: len(rows) - first] = rows[first:]
-    return left
-
-
-def _nearest(place: float) -> int:
-    return math.floor(place + 0.5)
+def _age(chunk: ActionChunk, now_ns: int) -> float:
+    return (now_ns - chunk.observed_at_ns) * 1e-9

@@ -17,7 +17,7 @@ from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.episode import ActionChunk
 from octoverse.errors import SpecMismatch
 from octoverse.motion import compose, relative
-from octoverse.servers.player import ChunkPlayer, brake
+from octoverse.servers.player import ChunkPlayer
 from octoverse.synthetic import random_frame
 
 STEP = 100_000_000
@@ -233,26 +233,6 @@ def test_without_knowing_where_it_is_a_car_brakes_straight_ahead() -> None:
     assert np.isclose(action["path"][-1, 0], 10.0 * 3.0 - 0.5 * 3.0 * 3.0**2, atol=0.3)
 
 
-def test_braking_ends_where_the_speed_says() -> None:
-    path = brake(arc(), 10.0, 6.0, 3.0, 30)
-    way = np.hypot(*np.diff(path[:, :2], axis=0, prepend=0).T).cumsum()
-    assert path.dtype == np.float32
-    assert np.isclose(way[-1], 6.0, atol=0.05)
-    assert np.allclose(path[20:], path[-1])
-    assert np.isclose(path[-1, 2], 6.0 * 0.02, atol=0.01)
-
-
-def test_braking_goes_straight_on_where_the_path_ends() -> None:
-    path = brake(arc(curvature=1e-6)[:3], 10.0, 10.0, 3.0, 30)
-    assert np.isclose(path[-1, 0], 10.0 * 3.0 - 0.5 * 3.0 * 9.0, atol=0.1)
-    assert np.allclose(path[:, 1], 0, atol=1e-3)
-
-
-def test_what_stands_stays() -> None:
-    assert not brake(np.zeros((5, 3)), 10.0, 0.0, 3.0, 30).any()
-    assert not brake(np.zeros((0, 3)), 10.0, 0.0, 3.0, 30).any()
-
-
 def test_controls_of_a_unicycle_move_on_and_coast_at_the_end() -> None:
     group = AccelerationCurvature(steps=4, hz=10.0)
     body = msgspec.structs.replace(
@@ -274,8 +254,8 @@ def test_reset_forgets_the_chunk() -> None:
     player.add(arm_chunk(5 * STEP))
     player.action(50 * STEP)
     player.reset()
-    assert player.action(0) is None
     assert not player.stopped
+    assert player.action(0) is None
     player.add(arm_chunk(0))
     assert player.action(0) is not None
 
@@ -296,3 +276,154 @@ def test_what_cannot_be_played_is_refused() -> None:
         player.action(STEP)
     with pytest.raises(ValueError, match=r"now_ns must be at least 100000000, .*, got 0. Use one"):
         player.action(0, Car().frame)
+
+
+JOINT: dict[str, Any] = {"names": ("j",), "units": ("rad",), "low": (-3.0,), "high": (3.0,)}
+JOINTS = msgspec.structs.replace(TABLETOP_ARM, action={"go": JointPosition(**JOINT)})
+
+
+def joint_chunk(at: int, *values: float) -> ActionChunk:
+    rows = np.array(values, np.float32)[:, None]
+    return ActionChunk(embodiment="tabletop_arm", action={"go": rows}, observed_at_ns=at)
+
+
+def test_before_the_first_chunk_a_car_on_pedals_stands() -> None:
+    player = ChunkPlayer(RC_CAR)
+    action = player.action(0)
+    assert action is not None
+    assert action["pedals"].tolist() == [0.0, 0.0]
+    assert player.stopped
+    assert player.needs_chunk(0)
+
+
+def test_before_the_first_chunk_a_moving_car_brakes_straight_ahead() -> None:
+    player, car = ChunkPlayer(ROAD_CAR), Car(curvature=0.0)
+    speeds = []
+    for _ in range(40):
+        action = player.action(car.now, car.frame)
+        assert action is not None
+        assert np.allclose(action["path"][:, 1:], 0)
+        speeds.append(10 * float(action["path"][0, 0]))
+        car.speed = speeds[-1]
+        car.drive()
+    assert speeds[0] > 9.5
+    assert np.all(np.diff(speeds) <= 1e-3)
+    assert speeds[-1] == 0.0
+    player.add(car_chunk(car.now))
+    action = player.action(car.now, car.frame)
+    assert action is not None
+    assert not player.stopped
+    assert np.array_equal(action["path"], arc())
+
+
+def test_what_must_be_held_is_left_alone_until_somebody_has_said_where_it_is() -> None:
+    player = ChunkPlayer(JOINTS)
+    assert player.action(0) is None
+    player.add(joint_chunk(0, 1.0, 2.0))
+    # It came too late to be played: its place is none to go to.
+    assert player.action(5 * STEP) is None
+    player.add(joint_chunk(6 * STEP, 1.0, 2.0))
+    assert [player.action(i * STEP)["go"].item() for i in (6, 7, 8)] == [1.0, 2.0, 2.0]  # type: ignore[index]
+
+
+def test_after_a_stop_a_blending_player_goes_on_from_where_joints_were_held() -> None:
+    player, played = ChunkPlayer(JOINTS, overlap="blend"), []
+    player.add(joint_chunk(0, 0.0, 0.5, 1.0))
+    for now in range(20):
+        if now == 7:
+            assert player.stopped
+            player.add(joint_chunk(6 * STEP, *[-1.0] * 10))
+        played.append(player.action(now * STEP)["go"].item())  # type: ignore[index]
+    assert played[2:7] == [1.0] * 5
+    assert 0 < played[7] < 1.0
+    assert np.all(np.diff(played[7:]) <= 0)
+    assert np.abs(np.diff(played)).max() < 0.8  # the chunks are 2 apart, and stand
+    assert played[-1] == -1.0
+
+
+def test_after_a_stop_the_stale_chunk_is_not_averaged_in() -> None:
+    player = ChunkPlayer(JOINTS, overlap="ensemble")
+    player.add(joint_chunk(0, 5.0, 5.0))
+    player.action(0)
+    assert player.action(2 * STEP)["go"].item() == 5.0  # type: ignore[index]
+    assert player.stopped
+    player.add(joint_chunk(STEP, 1.0, 1.0, 1.0, 1.0))
+    assert player.action(2 * STEP)["go"].item() == 1.0  # type: ignore[index]
+    player.add(joint_chunk(2 * STEP, 2.0, 2.0))
+    assert 1.4 < player.action(3 * STEP)["go"].item() < 1.5  # type: ignore[index]
+
+
+def test_a_chunk_that_comes_when_all_of_it_is_past_changes_nothing_of_the_stop() -> None:
+    player, car = ChunkPlayer(ROAD_CAR), Car(speed=8.0)
+    player.add(car_chunk(0, speed=8.0))
+    speeds = []
+    for step in range(60):
+        if step == 30:
+            player.add(car_chunk(STEP // 2, speed=8.0))
+        action = player.action(car.now, car.frame)
+        assert action is not None
+        speeds.append(10 * float(np.hypot(*action["path"][0, :2])))
+        car.speed = speeds[-1]
+        car.drive()
+    assert np.all(np.diff(speeds[16:]) <= 1e-3)
+    assert speeds[-1] == 0.0
+
+
+def test_a_car_brakes_along_what_it_drove_where_two_paths_were_mixed() -> None:
+    player, car = ChunkPlayer(ROAD_CAR, overlap="ensemble", decay=0.0), Car(curvature=0.0)
+    for aside in (0.0, 2.0):
+        ahead = np.stack([np.arange(1, 31), np.full(30, aside), np.zeros(30)], -1)
+        player.add(
+            ActionChunk(
+                embodiment="road_car", action={"path": ahead.astype(np.float32)}, observed_at_ns=0
+            )
+        )
+    for _ in range(16):
+        action = player.action(car.now, car.frame)
+        car.drive()
+    assert action is not None
+    assert player.stopped
+    assert np.isclose(action["path"][5, 1], 1.0, atol=0.01)
+
+
+def test_it_says_what_is_playing_and_how_much_of_it_is_past() -> None:
+    player = ChunkPlayer(TABLETOP_ARM, overlap="blend")
+    assert player.playing(0) is None
+    assert player.remaining_s(0) == 0.0
+    assert player.frozen_steps(1.0, 0) == 0
+    player.add(arm_chunk(STEP))
+    assert player.playing(STEP) == (STEP, 0)
+    assert player.playing(3 * STEP) == (STEP, 2)
+    assert np.isclose(player.remaining_s(3 * STEP), 0.15)
+    assert [player.frozen_steps(s, 2 * STEP) for s in (0.0, 0.1, 0.11, 9.0)] == [0, 1, 2, 3]
+    player.action(9 * STEP)
+    assert player.playing(9 * STEP) is None
+    assert player.remaining_s(9 * STEP) == 0.0
+
+
+def test_rows_are_promised_only_where_the_player_blends_and_steps_by_control_steps() -> None:
+    for overlap in ("newest", "ensemble"):
+        player = ChunkPlayer(TABLETOP_ARM, overlap=overlap)
+        player.add(arm_chunk(0))
+        assert player.frozen_steps(0.2, 0) == 0
+    player = ChunkPlayer(ROAD_CAR, overlap="blend")
+    player.add(car_chunk(0))
+    assert player.frozen_steps(0.2, 0) == 0
+
+
+def test_promised_rows_are_played_and_then_the_new_chunk_takes_over() -> None:
+    player = ChunkPlayer(JOINTS, overlap="blend")
+    player.add(joint_chunk(0, *np.arange(8) / 8))
+    played = [player.action(now * STEP)["go"].item() for now in range(3)]  # type: ignore[index]
+    frozen = player.frozen_steps(0.3, 2 * STEP)
+    player.add(joint_chunk(2 * STEP, *[-1.0] * 8), frozen_steps=frozen)
+    played += [player.action(now * STEP)["go"].item() for now in range(3, 10)]  # type: ignore[index]
+    assert frozen == 3
+    assert played[:5] == [0, 1 / 8, 2 / 8, 3 / 8, 4 / 8]
+    assert played[5] < 5 / 8
+    assert played[8:] == [-1.0, -1.0]
+
+
+def test_weights_that_grow_with_age_without_end_are_refused() -> None:
+    with pytest.raises(ValueError, match="decay must be at least 0, got -1"):
+        ChunkPlayer(TABLETOP_ARM, overlap="ensemble", decay=-1)
