@@ -1,43 +1,97 @@
-"""The one thread that runs a policy: batch in, chunks out, faults where it fails."""
+"""Runs a policy: batch in, chunks out, faults where it fails; and gives up what hangs.
+
+One thread computes. When a batch has been at work for too long its requests are answered that it
+failed, the thread is left alone with it, and another goes on with the policy: a module of torch
+may be called from two threads. What the first thread answers later is dropped.
+"""
 
 import logging
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
+from typing import Any
 
 from octoverse import wire
 from octoverse.acting import ActingPolicy, check_chunk
 from octoverse.episode import ActionChunk
 from octoverse.errors import OctoverseError, SpecMismatch
+from octoverse.servers import histogram
 from octoverse.servers.batcher import Batcher, Waiting
-from octoverse.servers.faults import Faults
+from octoverse.servers.faults import Faults, deliver
 
 logger = logging.getLogger(__name__)
 
 FAILED = "The policy failed; the server's log says why."
+CHANGED = "The model was changed, and with it the window that it wants."
+HELLO = "Say Hello again; the window starts anew."
 _LOAD_S = 10.0
+_FIRST = 20
+"""So many times longer may a policy be at work that has never answered yet: it may compile."""
+_HANGING = 4
+"""Threads that may hang before the policy is given up altogether."""
+_MODEL = "model"
+"""Where a robot's memory says which model made it."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Serving:
+    policy: ActingPolicy
+    number: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Work:
+    batch: list[Waiting]
+    began: float
 
 
 class Engine:
-    """Computes what a batcher holds until it is stopped."""
+    """Computes what a batcher holds until it is stopped.
 
-    def __init__(self, policy: ActingPolicy, batcher: Batcher, faults: Faults) -> None:
-        self.batcher = batcher
+    Args:
+        policy: What computes.
+        batcher: Where the requests wait.
+        faults: Answers those that fail.
+        watchdog_s: How long a batch may be at work.
+    """
+
+    def __init__(
+        self, policy: ActingPolicy, batcher: Batcher, faults: Faults, watchdog_s: float = 30.0
+    ) -> None:
+        if not watchdog_s > 0:
+            raise ValueError(f"watchdog_s must be above 0, got {watchdog_s}.")
+        self.batcher, self.watchdog_s = batcher, watchdog_s
         self.answered = self.batches = 0
-        self._policy, self._faults = policy, faults
+        self.hung = 0
+        """Batches given up."""
+        self.lost = ""
+        """In words, why nothing is computed any more; empty while all is well."""
+        self.timings = {
+            name: histogram.seconds() for name in ("total", "queued", "prepared", "inference")
+        } | {"batch": histogram.sizes()}
+        """How long requests took [s], and how many were computed together."""
+        self._faults = faults
+        self._serving = _Serving(policy, 0)
+        self._proven = False
+        """Whether the policy has answered yet."""
         self._busy: deque[tuple[float, float]] = deque()
-        self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
+        self._lock = threading.Lock()
+        self._work: _Work | None = None
+        self._thread: threading.Thread | None = None
+        self._hanging: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._look, name="watchdog", daemon=True)
 
-    def start(self) -> None:
-        """Begin to compute."""
-        self._thread.start()
+    @property
+    def policy(self) -> ActingPolicy:
+        """The one in force."""
+        return self._serving.policy
 
-    def stop(self) -> None:
-        """Finish the batch at work, and answer those that wait that it is over."""
-        self.batcher.close()
-        for request in self.batcher.clear():
-            self._faults.send(request.reply, "stopping", "The server stops.", request.number)
-        self._thread.join()
+    @property
+    def model(self) -> int:
+        """How often it was swapped; a robot that was let in for an earlier one may not fit."""
+        return self._serving.number
 
     @property
     def load(self) -> float:
@@ -45,69 +99,182 @@ class Engine:
         since = time.monotonic() - _LOAD_S
         return min(1.0, sum(took for end, took in list(self._busy) if end > since) / _LOAD_S)
 
+    def start(self) -> None:
+        """Begin to compute."""
+        with self._lock:
+            self._go_on()
+        self._watch.start()
+
+    def stop(self, within_s: float = 5.0) -> None:
+        """Compute what waits, for so long at most; answer the others that it is over."""
+        self._stopping.set()
+        self.batcher.close()
+        if self._watch.ident is not None:
+            self._watch.join()
+        if (thread := self._thread) is not None:
+            thread.join(within_s)
+        with self._lock:
+            work, self._work = self._work, None
+        for request in [*(work.batch if work else ()), *self.batcher.clear()]:
+            self._faults.send(request.reply, "stopping", "The server stops.", request.number)
+
+    def swap(self, policy: ActingPolicy) -> None:
+        """Compute with another policy from the next batch on."""
+        with self._lock:
+            self._serving = _Serving(policy, self._serving.number + 1)
+            self._proven = False
+            self._hanging.clear()
+            was_lost, self.lost = self.lost, ""
+            if was_lost:
+                self._go_on()
+
+    def watch(self, now: float) -> None:
+        """Give up the batch at work if that was begun too long before now [s]."""
+        with self._lock:
+            self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+            limit = self.watchdog_s * (1 if self._proven else _FIRST)
+            work = self._work if self._work and now - self._work.began > limit else None
+            if work is not None:
+                assert self._thread is not None
+                self._work = None
+                self.hung += 1
+                self._hanging.append(self._thread)
+            was_lost, self.lost = (
+                self.lost,
+                (
+                    f"The policy hangs in {_HANGING} threads; the server must be started again."
+                    if len(self._hanging) >= _HANGING
+                    else ""
+                ),
+            )
+            if not self.lost and (work is not None or was_lost):
+                self._go_on()
+        if work is not None:
+            logger.error("the policy hangs: gave up a batch of %d", len(work.batch))
+            for request in work.batch:
+                self._fail(request, f"The policy did not answer within {limit:g} s.")
+        if self.lost:
+            for request in self.batcher.clear():
+                self._fail(request, self.lost)
+
+    def _look(self) -> None:
+        while not self._stopping.wait(min(1.0, self.watchdog_s / 4)):
+            self.watch(time.monotonic())
+
+    def _go_on(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="policy", daemon=True)
+        self._thread.start()
+
     def _run(self) -> None:
         while (taken := self.batcher.take()) is not None:
             batch, stale = taken
             for request in stale:
                 self._faults.send(
-                    request.reply, "stale", "The deadline passed before its turn.", request.number
+                    request.reply,
+                    "stale",
+                    "The deadline comes before an answer could.",
+                    request.number,
                 )
-            if batch:
-                self._compute(batch)
+            if batch and not self._compute(batch):
+                return
 
-    def _compute(self, batch: list[Waiting]) -> None:
-        began = time.monotonic()
+    def _compute(self, taken: list[Waiting]) -> bool:
+        """Answer a batch; says whether this thread is still the one to go on."""
+        serving = self._serving
+        batch = [request for request in taken if request.robot.model >= serving.number]
+        if len(batch) < len(taken):
+            for request in taken:
+                if request not in batch:
+                    self._faults.send(
+                        request.reply, "no_session", CHANGED, request.number, remedy=HELLO
+                    )
+            if not batch:
+                return True
+        work = _Work(batch, time.monotonic())
+        with self._lock:
+            self._work = work
+        chunks: list[ActionChunk] = []
+        failure: Exception | None = None
         try:
-            chunks = self._policy.act([r.observation for r in batch], [r.memory for r in batch])
+            memories = [_memory(request, serving.number) for request in batch]
+            chunks = serving.policy.act([r.observation for r in batch], memories)
             if len(chunks) != len(batch):
                 raise SpecMismatch(f"chunks: expected {len(batch)} of them, got {len(chunks)}.")
         except Exception as error:
             logger.exception("the policy failed on a batch of %d", len(batch))
+            failure = error
+        ended = time.monotonic()
+        with self._lock:
+            if self._work is not work:
+                logger.warning("a batch given up came to its end after %.1f s", ended - work.began)
+                return False
+            self._work = None
+            self._proven = self._proven or failure is None
+        self._count(batch, ended, ended - work.began)
+        if failure is None:
+            for request, chunk in zip(batch, chunks, strict=True):
+                self._answer(request, chunk, serving.policy, work, ended)
+        else:
+            words = str(failure) if isinstance(failure, OctoverseError) else FAILED
             for request in batch:
-                self._fail(request, error)
-            return
-        finally:
-            ended = time.monotonic()
-            self.batches += 1
-            self._busy.append((ended, ended - began))
-            while self._busy[0][0] < ended - _LOAD_S:
-                self._busy.popleft()
-            self.batcher.computed(batch, ended - began)
-        for request, chunk in zip(batch, chunks, strict=True):
-            self._answer(request, chunk, began, ended, len(batch))
+                self._fail(request, words)
+        return True
+
+    def _count(self, batch: list[Waiting], ended: float, took: float) -> None:
+        self.batches += 1
+        self._busy.append((ended, took))
+        while self._busy[0][0] < ended - _LOAD_S:
+            self._busy.popleft()
+        self.batcher.computed(batch, took)
+        self.timings["inference"].add(took)
+        self.timings["batch"].add(len(batch))
 
     def _answer(
-        self, request: Waiting, chunk: ActionChunk, began: float, ended: float, batch: int
+        self, request: Waiting, chunk: ActionChunk, policy: ActingPolicy, work: _Work, ended: float
     ) -> None:
-        body = self._policy.bodies[request.observation.embodiment]
+        body = policy.bodies[request.observation.embodiment]
         at_ns = request.observation.observed_at_ns
         try:
-            check_chunk(body, self._policy.horizons[body.name], chunk, at_ns)
+            check_chunk(body, policy.horizons[body.name], chunk, at_ns)
         except SpecMismatch as error:
             logger.error("%s: %s", request.robot.name, error)
-            self._fail(request, error)
+            self._fail(request, str(error))
             return
         self.answered += 1
-        total_ms = 1000 * (time.monotonic() - request.received)
-        request.robot.answered(total_ms)
+        now = time.monotonic()
+        prepared, queued = request.ready - request.received, work.began - request.ready
+        total = now - request.received
+        request.robot.answered(1000 * total)
+        self.timings["prepared"].add(prepared)
+        self.timings["queued"].add(queued)
+        self.timings["total"].add(total)
         act = wire.Act(
             request=request.number,
             step=request.observation.step,
             observed_at_ns=at_ns,
             timing=wire.Timing(
-                prepared_ms=1000 * (request.ready - request.received),
-                queued_ms=1000 * (began - request.ready),
-                inference_ms=1000 * (ended - began),
-                total_ms=total_ms,
-                batch=batch,
+                prepared_ms=1000 * prepared,
+                queued_ms=1000 * queued,
+                inference_ms=1000 * (ended - work.began),
+                total_ms=1000 * total,
+                batch=len(work.batch),
                 received_at_ns=round(1e9 * request.received),
-                sent_at_ns=round(1e9 * time.monotonic()),
+                sent_at_ns=round(1e9 * now),
             ),
             text=chunk.text,
         )
-        request.reply(act, chunk.action)
+        deliver(request.reply, act, chunk.action)
 
-    def _fail(self, request: Waiting, error: Exception) -> None:
+    def _fail(self, request: Waiting, words: str) -> None:
         request.robot.session.forget()
-        words = str(error) if isinstance(error, OctoverseError) else FAILED
         self._faults.send(request.reply, "policy_failed", words, request.number)
+
+
+def _memory(request: Waiting, model: int) -> dict[str, Any]:
+    """What this model remembers of a robot; what another one left is forgotten first."""
+    memory = request.memory
+    if memory.setdefault(_MODEL, model) != model:
+        request.robot.session.forget()
+        memory = request.robot.session.memory
+        memory[_MODEL] = model
+    return memory

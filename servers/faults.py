@@ -1,5 +1,6 @@
 """Say to clients, in words, why there is no answer; and count how often."""
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -9,8 +10,11 @@ import numpy as np
 from octoverse import wire
 from octoverse.wire import Fault, FaultCode
 
+logger = logging.getLogger(__name__)
+
 Reply = Callable[[wire.Reply, Mapping[str, np.ndarray]], None]
 """Takes an answer and its arrays back to where a message came from; called from any thread."""
+_NONE: Mapping[str, np.ndarray] = {}
 
 
 class Faults:
@@ -40,10 +44,18 @@ class Faults:
             request=request,
             retry_after_ms=retry_after_ms,
         )
-        reply(fault, {})
+        deliver(reply, fault)
 
     @property
     def counts(self) -> dict[str, int]:
         """Fault code to how often it was answered."""
         with self._lock:
             return dict(self._counts)
+
+
+def deliver(reply: Reply, message: wire.Reply, arrays: Mapping[str, np.ndarray] = _NONE) -> None:
+    """Send an answer; a way back that is broken costs its own robot alone."""
+    try:
+        reply(message, arrays)
+    except Exception:
+        logger.exception("an answer could not be sent")

@@ -58,6 +58,8 @@ class Robot:
     """Messages that wait to be prepared, with their sizes in bytes."""
     inbox_bytes: int = 0
     turn: Turn = field(default_factory=Turn)
+    model: int = 0
+    """Number of the newest model that its window is known to fit."""
     busy: bool = False
     """Whether it stands in the line of those that have unread messages."""
     prepared_s: float = math.inf

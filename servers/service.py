@@ -45,6 +45,7 @@ class Service:
         max_wait_ms: How long a batch is held back for robots about to come back, at most.
         limits: What is refused.
         prepare_threads: How many frames are decoded and resized at once.
+        watchdog_s: How long a batch may be at work before it is given up.
     """
 
     def __init__(
@@ -55,16 +56,22 @@ class Service:
         max_wait_ms: float = 5.0,
         limits: Limits | None = None,
         prepare_threads: int = 2,
+        watchdog_s: float = 30.0,
     ) -> None:
-        self.policy, self.limits = policy, limits or Limits()
+        self.limits = limits or Limits()
         self.robots = Robots(self.limits)
         self._batcher = Batcher(
             max_batch=max_batch, max_wait_ms=max_wait_ms, max_queue=self.limits.queue
         )
         self._faults = Faults()
-        self._engine = Engine(policy, self._batcher, self._faults)
+        self._engine = Engine(policy, self._batcher, self._faults, watchdog_s)
         self._preparer = Preparer(self._prepare, self.limits, prepare_threads)
         self._began = time.monotonic()
+
+    @property
+    def policy(self) -> ActingPolicy:
+        """The one in force."""
+        return self._engine.policy
 
     def start(self) -> None:
         """Begin to compute."""

@@ -44,6 +44,7 @@ class Server:
         max_wait_ms: How long a batch is held back for robots about to come back, at most.
         limits: What is refused.
         prepare_threads: How many frames are decoded and resized at once.
+        watchdog_s: How long a batch may be at work before it is given up.
 
     Raises:
         ServerError: if the address is not one of this machine's loopback.
@@ -58,6 +59,7 @@ class Server:
         max_wait_ms: float = 5.0,
         limits: Limits | None = None,
         prepare_threads: int = 2,
+        watchdog_s: float = 30.0,
     ) -> None:
         self.address = _checked(address)
         self.service = Service(
@@ -66,6 +68,7 @@ class Server:
             max_wait_ms=max_wait_ms,
             limits=limits,
             prepare_threads=prepare_threads,
+            watchdog_s=watchdog_s,
         )
         self._lock = threading.Lock()
         """Whoever holds it may use the socket."""

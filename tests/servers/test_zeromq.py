@@ -67,7 +67,7 @@ def test_stopping_is_quick_and_final(servo: Any, monkeypatch: pytest.MonkeyPatch
     Server(servo(), address=server.address).start().stop()
 
 
-def test_those_who_wait_are_told_that_it_stops(
+def test_those_who_wait_are_answered_before_it_stops(
     servo: Any, serve: Serve, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = servo()
@@ -83,15 +83,12 @@ def test_those_who_wait_are_told_that_it_stops(
             second = pool.submit(two.act, CAR_FRAME)
             until(lambda: server.status().queue == 1)
             stopping = pool.submit(server.stop)
-            until(lambda: server.status().queue == 0)
             policy.hold.set()
             assert first.result().action
-            with pytest.raises(RemoteError, match="The server stops") as caught:
-                second.result()
+            assert second.result().action
             assert not stopping.done()
             told.set()
             stopping.result()
-    assert caught.value.code == "stopping"
 
 
 def test_what_is_answered_last_is_sent_before_it_closes(
@@ -153,7 +150,9 @@ def test_what_is_too_late_is_not_computed(servo: Any, serve: Serve, until: Until
             until(lambda: server.status().queue == 1)
             policy.hold.set()
             assert busy.result().action
-            with pytest.raises(RemoteError, match="The deadline passed before its turn") as caught:
+            with pytest.raises(
+                RemoteError, match="The deadline comes before an answer could"
+            ) as caught:
                 late.result()
     assert caught.value.code == "stale"
     assert policy.batches == [["tabletop_arm"]]
