@@ -18,6 +18,7 @@ LIGHT = [
     "packing",
     "registry",
     "servers.client",
+    "servers.pilot",
     "servers.player",
     "servers.zeromq",
     "session",
