@@ -104,6 +104,10 @@ class Observation:
     frames: tuple[int, ...] = ()
     """A number of its own for every frame t, -1 where there is none: by it a policy knows what it
     remembers of them. Empty where nothing is to be remembered."""
+    prefix: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Action group to (p, a) rows, in the body's units, that are executed while the answer is
+    computed and that it must begin with; one p for all groups that step with the body. Empty where
+    nothing is held."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from octoverse.errors import BadConfig, OctoverseError
 from octoverse.fitting import check_fit, check_streams, readout_shapes
 from octoverse.layouts import body_layout, slots
 from octoverse.normalize import BodyStatistics
+from octoverse.policy_prefix import alike, check_prefixes, code_of_prefix, held_rows
 from octoverse.policy_reading import PolicyReading
 from octoverse.precision import autocast, lower
 from octoverse.preprocess import Preprocess
@@ -210,18 +211,23 @@ class Policy(PolicyReading):
             places = [i for i, one in enumerate(observations) if one.embodiment == name]
             chosen = [observations[i] for i in places]
             body, calibrations = self._body(name), self.calibrations(name)
+            check_prefixes(body, self.config.bodies[name], chosen)
             batch = batch_of(body, chosen, self.device, calibrations)
             seen = self._seen(chosen, None if memories is None else [memories[i] for i in places])
             with autocast(self.device, self.lowered):
                 groups, tasks = self._tokens(name, self._scaled(name, batch), seen)
                 runs = self._runs(name, groups, seen, tasks)
-            for run in runs:
+            parts = [run.part(p) for run in runs for p in alike([chosen[i] for i in run.rows])]
+            for run in parts:
                 part = batch if len(run.rows) == len(batch) else batch.rows(run.rows)
-                answers = self._sample(name, part, run, samples)
+                answers = self._sample(part, run, [chosen[i] for i in run.rows], samples)
                 found |= {places[row]: one for row, one in zip(run.rows, answers, strict=True)}
         return [found[i] for i in range(len(observations))]
 
-    def _sample(self, name: str, batch: Batch, run: Run, samples: int) -> list[Samples]:
+    def _sample(
+        self, batch: Batch, run: Run, observations: Sequence[Observation], samples: int
+    ) -> list[Samples]:
+        name = observations[0].embodiment
         body, action = self._body(name), dict[str, np.ndarray]()
         scores: dict[str, np.ndarray] = {}
         references = self._references(name, batch)
@@ -229,11 +235,13 @@ class Policy(PolicyReading):
             readout, shape = self.readout(use.key), self._shape(name, use)
             drawn = noise.normal(batch.seeds, _SAMPLING + number, (samples, *shape))
             reference = references[use.key]
+            prefix = self._prefix(name, use, observations, reference)
             with autocast(self.device, self.lowered):
                 sample = readout.sample(
                     self._context(use, run, reference, batch.seeds),
                     noise=drawn,
                     samples=samples,
+                    prefix=prefix,
                     valid=self._padding(name, use, len(batch)) if use.size else None,
                 )
             code = sample.actions[..., : self._numbers(name, use)].flatten(0, 1)
@@ -262,6 +270,22 @@ class Policy(PolicyReading):
             for row in range(len(batch))
         ]
 
+    def _prefix(
+        self,
+        name: str,
+        use: ReadoutUse,
+        observations: Sequence[Observation],
+        reference: Reference,
+    ) -> Tensor | None:
+        """The code of the rows that all of these observations hold, (b, p, a)."""
+        rows = held_rows(use.groups, observations)
+        if rows is None:
+            return None
+        given = torch.from_numpy(rows).to(self.device)
+        codec, horizon = self.config.readouts[use.key].codec, self._shape(name, use)[0]
+        code = code_of_prefix(codec, self.codecs[use.key], given, horizon, reference)
+        return self._padded(name, use, code)
+
     def _valid(self, use: ReadoutUse, body: Embodiment, batch: Batch) -> Tensor:
         """Which numbers of a chunk are real, (b, h, a), padded ones never."""
         parts = [
@@ -269,16 +293,3 @@ class Policy(PolicyReading):
             for group in use.groups
         ]
         return self._padded(body.name, use, torch.cat(parts, -1))
-
-    def _padded(self, name: str, use: ReadoutUse, values: Tensor) -> Tensor:
-        """With zeros for the numbers that the readout has and this body has not."""
-        return nn.functional.pad(values, (0, max(0, use.size - self._numbers(name, use))))
-
-    def _padding(self, name: str, use: ReadoutUse, count: int) -> Tensor:
-        """Which numbers of a readout this body has, (b, h, a)."""
-        horizon, size = self._shape(name, use)
-        real = torch.arange(size, device=self.device) < self._numbers(name, use)
-        return real.expand(count, horizon, size)
-
-    def _numbers(self, name: str, use: ReadoutUse) -> int:
-        return sum(self.bodies[name].action[group].size for group in use.groups)

@@ -1,7 +1,7 @@
 """What servers, sessions and data ask a policy about itself."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from octoverse.config import PolicyConfig, ReadoutUse
 from octoverse.data.windows import image_size
@@ -24,6 +24,19 @@ class PolicyFacts(nn.Module):
 
     def _shape(self, name: str, use: ReadoutUse) -> tuple[int, int]:
         return chunk_shape(self.bodies[name], self.config.bodies[name], use)
+
+    def _padded(self, name: str, use: ReadoutUse, values: Tensor) -> Tensor:
+        """With zeros for the numbers that the readout has and this body has not."""
+        return nn.functional.pad(values, (0, max(0, use.size - self._numbers(name, use))))
+
+    def _padding(self, name: str, use: ReadoutUse, count: int) -> Tensor:
+        """Which numbers of a readout this body has, (b, h, a)."""
+        horizon, size = self._shape(name, use)
+        real = torch.arange(size, device=self.device) < self._numbers(name, use)
+        return real.expand(count, horizon, size)
+
+    def _numbers(self, name: str, use: ReadoutUse) -> int:
+        return sum(self.bodies[name].action[group].size for group in use.groups)
 
     def _body(self, name: str) -> Embodiment:
         if name not in self.bodies:

@@ -48,6 +48,12 @@ class PolicyReading(PolicyFacts):
                 found.append(Seen(one.frames, memory))
                 continue
             valid = np.any(list(one.valid.values()), axis=0)
+            if not valid.any():
+                raise SpecMismatch(
+                    f"window of '{one.embodiment}': expected a frame in which something is valid, "
+                    f"got {len(valid)} without. A streaming policy answers the frames that it has "
+                    "seen; give it one, or keep the windows in a Session."
+                )
             found.append(Seen(tuple(i if real else -1 for i, real in enumerate(valid)), {}))
         return found
 

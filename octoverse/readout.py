@@ -77,7 +77,10 @@ class Reference:
 
 
 class Codec(Protocol):
-    """An invertible code of actions, inverse within a bound that it states."""
+    """An invertible code of actions, inverse within a bound that it states.
+
+    Row i of a code says nothing of the actions after row i, so that first rows can be held.
+    """
 
     def encode(self, actions: Float[Tensor, "b h a"], reference: Reference) -> Tensor:
         """From the body's units to what a generator makes."""

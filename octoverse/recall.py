@@ -40,6 +40,19 @@ class Run:
     order: Layout
     """Of the new tokens; what is remembered comes before them."""
 
+    def part(self, places: Sequence[int]) -> "Run":
+        """Some of its robots, by their places here."""
+        out = self.out
+        if len(places) == len(self.rows):
+            return self
+
+        def some(memory: Iterable[tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], ...]:
+            return tuple((key[places], value[places]) for key, value in memory)
+
+        memory, fresh = some(out.memory), some(out.fresh)
+        made = TrunkOutput(out.values[places], out.valid[places], memory, fresh, out.order)
+        return Run([self.rows[place] for place in places], made, self.order)
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -197,7 +210,7 @@ def _stream(
             if answered:
                 if real is not None and not only_readouts:
                     out = _with_outputs(out, pieces, real)
-                runs.append(Run([rows[i] for i in answered], _some(out, answered), out.order))
+                runs.append(Run(rows, out, out.order).part(answered))
     for one, mine in zip(seen, known, strict=True):
         _of_words(one)["stream"] = {one.frames[step]: kept for step, kept in mine.items()}
     return runs
@@ -248,17 +261,6 @@ def _with_outputs(out: TrunkOutput, before: Sequence[Sequence[Kept]], real: Tens
     """The outputs of what is remembered, where that is `real`, before the new ones."""
     earlier = torch.stack([torch.cat([one.outputs for one in row])[real] for row in before])
     return replace(out, values=torch.cat([earlier, out.values], 1))
-
-
-def _some(out: TrunkOutput, rows: list[int]) -> TrunkOutput:
-    if len(rows) == len(out.valid):
-        return out
-
-    def part(memory: Iterable[tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, Tensor], ...]:
-        return tuple((key[rows], value[rows]) for key, value in memory)
-
-    memory, fresh = part(out.memory), part(out.fresh)
-    return TrunkOutput(out.values[rows], out.valid[rows], memory, fresh, out.order)
 
 
 def _rows(group: TokenGroup, rows: list[int], step: int | None = None) -> TokenGroup:

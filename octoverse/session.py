@@ -134,7 +134,9 @@ class Session:
         self._window.append((at_ns, self._count, kept))
         self._count += 1
 
-    def observation(self, seed: int = 0, step: int = 0) -> Observation:
+    def observation(
+        self, seed: int = 0, step: int = 0, prefix: Mapping[str, np.ndarray] | None = None
+    ) -> Observation:
         """Give the window that ends with the newest frame; its arrays are not to be written to.
 
         Each place in the window takes the frame nearest to its time, at most half a spacing away;
@@ -168,6 +170,7 @@ class Session:
             seed=seed,
             step=step,
             frames=frames,
+            prefix=prefix or {},
         )
 
     def _places(self) -> tuple[tuple[int, ...], list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ import torch
 from octoverse.acting import LocalPolicy, open_session
 from octoverse.batch import batch_of
 from octoverse.episode import ActionChunk, Observation
+from octoverse.errors import SpecMismatch
 from octoverse.policy import Policy
 from octoverse.synthetic import random_frame
 
@@ -195,7 +196,7 @@ def test_a_stream_equals_computing_all_of_it(
         with torch.inference_mode():
             groups, _ = whole._tokens(CAR, whole._scaled(CAR, batch), None)
             [run] = whole._runs(CAR, groups, None)
-            [expected] = whole._sample(CAR, batch, run, 1)
+            [expected] = whole._sample(batch, run, [everything], 1)
         np.testing.assert_allclose(
             streamed.action["path"], expected.action["path"][0], rtol=1e-4, atol=1e-4
         )
@@ -237,3 +238,14 @@ def test_acting_in_bfloat16_stays_near_float32(small: ModuleType, readout: str) 
         for group, values in one.action.items():
             spread = small.statistics(small.BODIES[one.embodiment]).action[group].std
             assert 0 < (np.abs(values - other.action[group]) / np.array(spread)).max() < 0.2
+
+
+def test_a_stream_without_anything_to_see_is_refused(
+    small: ModuleType, make: Callable[..., Policy]
+) -> None:
+    policy = make(2, positions="rotary", span=2)
+    seen = small.window(ARM, 1, 2).observation
+    nothing = replace(seen, valid={name: np.zeros(2, bool) for name in seen.valid})
+    words = "window of 'tabletop_arm': expected a frame in which something is valid, got 2 without"
+    with pytest.raises(SpecMismatch, match=words):
+        policy.act([nothing])

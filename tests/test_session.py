@@ -239,3 +239,10 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         Session(BODY, frames=0)
     with pytest.raises(ValueError, match="spacing must be above 0 s, got 0 s"):
         Session(BODY, spacing=0)
+
+
+def test_an_observation_carries_what_the_answer_must_begin_with() -> None:
+    session, rows = Session(BODY), np.ones((2, 1), np.float32)
+    session.observe(frame(1), 0)
+    assert not session.observation().prefix
+    assert session.observation(prefix={"gripper": rows}).prefix["gripper"] is rows
