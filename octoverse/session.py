@@ -107,6 +107,11 @@ class Session:
             name: value for name, value in newest.items() if isinstance(self.streams[name], Camera)
         }
 
+    @property
+    def window_bytes(self) -> int:
+        """What the window takes up."""
+        return sum(_bytes(frame) for _, _, frame in list(self._window))
+
     def observe(self, frame: Frame, at_ns: int) -> None:
         """Add one frame, seen at `at_ns` by the robot's clock; the same time replaces the newest.
 

@@ -38,6 +38,8 @@ _MODEL = "model"
 class _Serving:
     policy: ActingPolicy
     number: int
+    since: float
+    """Monotonic time [s]."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,7 +74,7 @@ class Engine:
         } | {"batch": histogram.sizes()}
         """How long requests took [s], and how many were computed together."""
         self._faults = faults
-        self._serving = _Serving(policy, 0)
+        self._serving = _Serving(policy, 0, time.monotonic())
         self._proven = False
         """Whether the policy has answered yet."""
         self._busy: deque[tuple[float, float]] = deque()
@@ -92,6 +94,11 @@ class Engine:
     def model(self) -> int:
         """How often it was swapped; a robot that was let in for an earlier one may not fit."""
         return self._serving.number
+
+    @property
+    def since(self) -> float:
+        """When this policy came into force, monotonic [s]."""
+        return self._serving.since
 
     @property
     def load(self) -> float:
@@ -121,7 +128,7 @@ class Engine:
     def swap(self, policy: ActingPolicy) -> None:
         """Compute with another policy from the next batch on."""
         with self._lock:
-            self._serving = _Serving(policy, self._serving.number + 1)
+            self._serving = _Serving(policy, self._serving.number + 1, time.monotonic())
             self._proven = False
             self._hanging.clear()
             was_lost, self.lost = self.lost, ""
@@ -174,6 +181,7 @@ class Engine:
                     "stale",
                     "The deadline comes before an answer could.",
                     request.number,
+                    robot=request.robot,
                 )
             if batch and not self._compute(batch):
                 return
@@ -267,7 +275,9 @@ class Engine:
 
     def _fail(self, request: Waiting, words: str) -> None:
         request.robot.session.forget()
-        self._faults.send(request.reply, "policy_failed", words, request.number)
+        self._faults.send(
+            request.reply, "policy_failed", words, request.number, robot=request.robot
+        )
 
 
 def _memory(request: Waiting, model: int) -> dict[str, Any]:

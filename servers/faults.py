@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,20 @@ logger = logging.getLogger(__name__)
 Reply = Callable[[wire.Reply, Mapping[str, np.ndarray]], None]
 """Takes an answer and its arrays back to where a message came from; called from any thread."""
 _NONE: Mapping[str, np.ndarray] = {}
+_EXPECTED = {"stale", "overloaded", "stopping", "policy_failed"}
+"""Not logged one by one: they say nothing of the client, or their cause has been logged."""
+
+
+class Asker(Protocol):
+    """Whose message it was, where that is known."""
+
+    faults: Counter[str]
+    """Fault code to how often it was the answer."""
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        ...
 
 
 class Faults:
@@ -33,10 +48,16 @@ class Faults:
         *,
         remedy: str = "",
         retry_after_ms: float | None = None,
+        robot: Asker | None = None,
     ) -> None:
-        """Answer one fault to the request of this number."""
+        """Answer one fault to the request of this number, of this robot if it is known."""
         with self._lock:
             self._counts[code] += 1
+            if robot is not None:
+                robot.faults[code] += 1
+        if code not in _EXPECTED:
+            about = {"code": code, "why": message, "robot": robot.name if robot else None}
+            logger.warning("refused", extra=about)
         fault = Fault(
             code=code,
             message=message,

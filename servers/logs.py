@@ -2,7 +2,7 @@
 
 A thread of its own writes, so a slow disk or a terminal that nobody reads holds up no robot. What
 comes faster than it can be written is dropped and counted; what comes again and again is told
-twenty times a second, and then how many more there were.
+fifty times in ten seconds, and then how many more there were.
 """
 
 import logging
@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from octoverse.servers.log_file import LogFile
 from octoverse.servers.log_lines import Event, event_of, write
 
-_OF_A_KIND = 20
+_OF_A_KIND = 50
+_WINDOW_S = 10.0
 _WAITING = 10_000
 _LAST_WORDS_S = 5.0
 
@@ -27,7 +28,7 @@ class _Kind:
     """What one place in the code logs, with one fault code if it has any."""
 
     began: float
-    """When the second began in which events are counted."""
+    """When the ten seconds began in which events are counted."""
     written: int = 0
     suppressed: int = 0
     first: Event | None = None
@@ -81,7 +82,7 @@ class Journal(logging.Handler):
         self._tell_suppressed(now)
         of = (record.pathname, record.lineno, getattr(record, "code", None))
         kind = self._kinds.setdefault(of, _Kind(now))
-        if now - kind.began >= 1.0:
+        if now - kind.began >= _WINDOW_S:
             kind.began, kind.written = now, 0
         try:
             if kind.written < _OF_A_KIND:
@@ -97,7 +98,7 @@ class Journal(logging.Handler):
         self.acquire()
         try:
             for kind in self._kinds.values():
-                if kind.first and now - kind.began >= 1.0:
+                if kind.first and now - kind.began >= _WINDOW_S:
                     more = {"suppressed": str(kind.suppressed - 1)} if kind.suppressed > 1 else {}
                     self._put(replace(kind.first, fields={**kind.first.fields, **more}))
                     kind.suppressed, kind.first = 0, None

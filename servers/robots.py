@@ -5,7 +5,7 @@ import math
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +66,8 @@ class Robot:
     """What its last message took to prepare."""
     instruction: str = ""
     requests: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    """Fault code to how often it was the answer."""
     hz: float = 0.0
     latency_ms: float = 0.0
     _last_request: float | None = None

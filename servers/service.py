@@ -20,7 +20,8 @@ from octoverse.servers.faults import Faults, Reply
 from octoverse.servers.greeting import Refused, greet, welcome
 from octoverse.servers.preparer import Preparer
 from octoverse.servers.robots import Robot, Robots
-from octoverse.servers.status import RobotStatus, ServerStatus
+from octoverse.servers.snapshot import snapshot
+from octoverse.servers.status import ServerStatus
 from octoverse.wire import Limits
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Service:
         self._engine = Engine(policy, self._batcher, self._faults, watchdog_s)
         self._preparer = Preparer(self._prepare, self.limits, prepare_threads)
         self._began = time.monotonic()
+        self._stopping = False
 
     @property
     def policy(self) -> ActingPolicy:
@@ -79,6 +81,7 @@ class Service:
 
     def stop(self) -> None:
         """Finish the batch at work, and answer those that wait that it is over."""
+        self._stopping = True
         self._engine.stop()
         self._preparer.close()
 
@@ -138,7 +141,8 @@ class Service:
                     return
                 robot.reply = reply
                 if not self._preparer.put(robot, _Received(message, arrays, reply, now), size):
-                    self._refuse_overload(reply, message.request, "too many frames of this robot")
+                    why = "too many frames of this robot"
+                    self._refuse_overload(robot, reply, message.request, why)
             case wire.Ping():
                 reply(self._pong(message.request), {})
             case wire.Hello():
@@ -147,6 +151,7 @@ class Service:
                 if (robot := self.robots.find(message.session, peer, now)) is not None:
                     self.robots.remove(robot.id)
                     self._batcher.drop(robot)
+                    logger.info("goodbye", extra={"robot": robot.name})
 
     def refuse(self, reply: Reply, message: str) -> None:
         """Answer what is not even a message."""
@@ -155,24 +160,13 @@ class Service:
     def expire(self) -> None:
         """Forget robots that have been silent for too long."""
         for robot in self.robots.expire(time.monotonic()):
-            logger.info("forgot %s, silent for %g s", robot.name, self.limits.session_s)
+            logger.info("forgotten", extra={"robot": robot.name, "silent_s": self.limits.session_s})
             self._batcher.drop(robot)
 
     def status(self) -> ServerStatus:
         """Look at the live figures."""
-        now = time.monotonic()
-        return ServerStatus(
-            model=self.policy.model,
-            uptime_s=now - self._began,
-            robots=tuple(_robot_status(robot, now) for robot in self.robots),
-            queue=len(self._batcher),
-            answered=self._engine.answered,
-            batches=self._engine.batches,
-            mean_batch=self._engine.answered / max(self._engine.batches, 1),
-            inference_ms=1000 * self._batcher.inference,
-            load=self._engine.load,
-            faults=self._faults.counts,
-        )
+        trouble = "The server stops." if self._stopping else ""
+        return snapshot(self._engine, self._faults, self.robots, self._began, trouble)
 
     def pictures(self, number: int) -> Mapping[str, np.ndarray]:
         """Newest images of the robot of this number, by camera; none if there is no such robot."""
@@ -189,7 +183,8 @@ class Service:
             return
         resumed = robot.id == hello.resume
         robot.reply = reply
-        logger.info("%s: %s", robot.name, "welcome back" if resumed else "welcome")
+        about = {"robot": robot.name, "body": robot.session.body.name, "peer": peer or None}
+        logger.info("welcome back" if resumed else "welcome", extra=about)
         reply(welcome(robot, self.policy, self.limits, hello.request, resumed), {})
 
     def _prepare(self, robot: Robot, item: _Received) -> None:
@@ -200,7 +195,11 @@ class Service:
                 robot.session.reset()
                 for request in self._batcher.drop(robot):
                     self._faults.send(
-                        request.reply, "stale", "The robot was reset.", request.number
+                        request.reply,
+                        "stale",
+                        "The robot was reset.",
+                        request.number,
+                        robot=robot,
                     )
                 return
             frame = _frame(message, item.arrays, robot.session.body)
@@ -209,12 +208,12 @@ class Service:
             if message.act:
                 self._ask(robot, message, item)
         except BadMessage as error:
-            self._faults.send(reply, error.code, str(error), message.request)
+            self._faults.send(reply, error.code, str(error), message.request, robot=robot)
         except OctoverseError as error:
-            self._faults.send(reply, "bad_observation", str(error), message.request)
+            self._faults.send(reply, "bad_observation", str(error), message.request, robot=robot)
         except Exception:
-            logger.exception("%s: a frame could not be prepared", robot.name)
-            self._faults.send(reply, "policy_failed", FAILED, message.request)
+            logger.exception("a frame could not be prepared", extra={"robot": robot.name})
+            self._faults.send(reply, "policy_failed", FAILED, message.request, robot=robot)
 
     def _ask(self, robot: Robot, message: wire.Observe, item: _Received) -> None:
         robot.asked(item.at)
@@ -231,9 +230,10 @@ class Service:
             else item.at + (message.deadline_ms - message.uplink_ms) / 1000,
         )
         if (refused := self._batcher.put(waiting)) is not None:
-            self._refuse_overload(refused.reply, refused.number, "too many requests wait")
+            why = "too many requests wait"
+            self._refuse_overload(refused.robot, refused.reply, refused.number, why)
 
-    def _refuse_overload(self, reply: Reply, request: int, why: str) -> None:
+    def _refuse_overload(self, robot: Robot, reply: Reply, request: int, why: str) -> None:
         retry_ms = self._batcher.retry_after_ms
         self._faults.send(
             reply,
@@ -242,6 +242,7 @@ class Service:
             request,
             remedy=f"Ask again in {retry_ms:.0f} ms, or less often.",
             retry_after_ms=retry_ms,
+            robot=robot,
         )
 
     def _pong(self, request: int) -> wire.Pong:
@@ -255,20 +256,6 @@ class Service:
             at_ns=time.monotonic_ns(),
             bodies=tuple(self.policy.bodies),
         )
-
-
-def _robot_status(robot: Robot, now: float) -> RobotStatus:
-    return RobotStatus(
-        number=robot.number,
-        body=robot.session.body.name,
-        client=robot.client,
-        peer=robot.peer,
-        instruction=robot.instruction,
-        requests=robot.requests,
-        hz=robot.hz,
-        latency_ms=robot.latency_ms,
-        silent_s=now - robot.heard,
-    )
 
 
 def _frame(message: wire.Observe, arrays: Arrays, body: Embodiment) -> dict[str, Any]:

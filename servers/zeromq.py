@@ -11,6 +11,7 @@ import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 
@@ -101,7 +102,8 @@ class Server:
         self._open = True
         self.service.start()
         self._thread.start()
-        logger.info("serving %s at %s", self.service.policy.model, self.address)
+        about = {"model": self.service.policy.model, "address": self.address}
+        logger.info("serving", extra=about)
         return self
 
     def stop(self) -> None:
@@ -140,7 +142,10 @@ class Server:
 
     def status(self) -> ServerStatus:
         """Look at the live figures."""
-        return self.service.status()
+        status = self.service.status()
+        broken = self._thread.ident is not None and not self._thread.is_alive()
+        trouble = status.trouble or ("The socket broke; the log says why." if broken else "")
+        return replace(status, address=self.address, healthy=not trouble, trouble=trouble)
 
     def __enter__(self) -> "Server":
         return self.start()

@@ -246,3 +246,12 @@ def test_an_observation_carries_what_the_answer_must_begin_with() -> None:
     session.observe(frame(1), 0)
     assert not session.observation().prefix
     assert session.observation(prefix={"gripper": rows}).prefix["gripper"] is rows
+
+
+def test_the_window_tells_its_size() -> None:
+    session = Session(BODY, frames=2)
+    assert session.window_bytes == 0
+    session.observe(frame(1, instruction="go"), STEP)
+    session.observe(frame(2), 2 * STEP)
+    numbers = session.observation().streams["count"][0].nbytes
+    assert session.window_bytes == 2 * (2 * 2 * 3 + numbers) + len("go")

@@ -17,6 +17,8 @@ from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.servers.client import Client
+from octoverse.servers.histogram import seconds, sizes
+from octoverse.servers.status import RobotStatus, ServerStatus
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
 
@@ -85,6 +87,53 @@ class Servo:
 @pytest.fixture(scope="session")
 def servo() -> type[Servo]:
     return Servo
+
+
+@pytest.fixture(scope="session")
+def figures() -> ServerStatus:
+    """What a server of one robot may say of itself."""
+    robot = RobotStatus(
+        number=1,
+        body="tabletop_arm",
+        client="arm 1",
+        peer="",
+        instruction="lift",
+        requests=3,
+        hz=10.0,
+        latency_ms=20.0,
+        missed=1,
+        refused=0,
+        silent_s=0.1,
+        queued=0,
+    )
+    timings = {name: seconds() for name in ("total", "queued", "prepared", "inference")}
+    return ServerStatus(
+        model="servo-1",
+        model_s=4.0,
+        statistics="none",
+        address="tcp://127.0.0.1:5555",
+        uptime_s=5.0,
+        healthy=True,
+        trouble="",
+        bodies=("tabletop_arm", "road_car"),
+        robots=(robot,),
+        window_bytes=1000,
+        queue=1,
+        requests=3,
+        answered=2,
+        batches=1,
+        mean_batch=2.0,
+        inference_ms=15.0,
+        load=0.5,
+        faults={"stale": 1},
+        unsent=0,
+        connections=1,
+        cut=0,
+        reloads=0,
+        reload_failures=0,
+        hung=0,
+        timings={**timings, "batch": sizes()},
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,12 @@
 import threading
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 from octoverse.servers.faults import Faults
-from octoverse.wire import Fault, Reply
+from octoverse.wire import Fault, FaultCode, Reply
 
 
 class Inbox:
@@ -60,6 +61,42 @@ def test_a_fault_that_cannot_be_delivered_is_counted_and_logged_and_harms_nobody
     assert faults.counts == {"stale": 1}
     assert caplog.messages == ["an answer could not be sent"]
     assert "nobody there" in caplog.text
+
+
+class Arm:
+    """Stands for a robot."""
+
+    name = "arm 1 (3)"
+
+    def __init__(self) -> None:
+        self.faults: Counter[str] = Counter()
+
+
+def test_a_fault_is_counted_for_its_robot_too() -> None:
+    faults, arm = Faults(), Arm()
+    faults.send(Inbox(), "stale", "", 1, robot=arm)
+    faults.send(Inbox(), "stale", "", 2)
+    assert arm.faults == {"stale": 1} and faults.counts == {"stale": 2}
+
+
+def test_what_is_wrong_with_a_message_is_logged_with_its_robot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Faults().send(Inbox(), "bad_observation", "Too old.", 1, robot=Arm())
+    Faults().send(Inbox(), "bad_message", "Nonsense.", None)
+    told = [vars(record) for record in caplog.records]
+    assert [(t["message"], t["code"], t["why"], t["robot"]) for t in told] == [
+        ("refused", "bad_observation", "Too old.", "arm 1 (3)"),
+        ("refused", "bad_message", "Nonsense.", None),
+    ]
+
+
+@pytest.mark.parametrize("code", ["stale", "overloaded", "stopping", "policy_failed"])
+def test_what_is_only_counted_is_not_logged(
+    caplog: pytest.LogCaptureFixture, code: FaultCode
+) -> None:
+    Faults().send(Inbox(), code, "As usual.", 1)
+    assert caplog.messages == []
 
 
 def test_other_threads_are_not_held_up_by_a_slow_delivery() -> None:

@@ -54,32 +54,32 @@ def test_nothing_is_written_once_it_is_left(capsys: pytest.CaptureFixture[str]) 
     assert logging.getLogger().level == level
 
 
-def test_a_flood_is_told_twenty_times_and_then_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flood_is_told_fifty_times_and_then_counted(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with Journal(clock=clock):
         for i in range(1000):
             logger.warning("bad message %d", i)
         logger.warning("another kind")
-        clock.now = 1.0
-        logger.warning("another second")
+        clock.now = 10.0
+        logger.warning("ten seconds later")
     told = events(capsys)
     assert [event.words for event in told] == [
-        *(f"bad message {i}" for i in range(20)),
+        *(f"bad message {i}" for i in range(50)),
         "another kind",
-        "bad message 20",
-        "another second",
+        "bad message 50",
+        "ten seconds later",
     ]
-    assert told[-2].fields == {"suppressed": "979"}
+    assert told[-2].fields == {"suppressed": "949"}
 
 
 def test_a_flood_of_one_fault_code_does_not_hide_another(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with Journal(clock=Clock()):
-        for code in ["bad_message"] * 21 + ["spec_mismatch"]:
+        for code in ["bad_message"] * 51 + ["spec_mismatch"]:
             logger.warning("refused", extra={"code": code})
     codes = [event.fields["code"] for event in events(capsys)]
-    assert codes == ["bad_message"] * 20 + ["spec_mismatch", "bad_message"]
+    assert codes == ["bad_message"] * 50 + ["spec_mismatch", "bad_message"]
 
 
 def test_a_flood_that_has_ended_is_told_without_waiting_for_the_next(
@@ -87,9 +87,9 @@ def test_a_flood_that_has_ended_is_told_without_waiting_for_the_next(
 ) -> None:
     clock, said = Clock(), ""
     with Journal(clock=clock):
-        for i in range(30):
+        for i in range(60):
             logger.warning("bad message %d", i)
-        clock.now = 1.0
+        clock.now = 10.0
 
         def told() -> bool:
             nonlocal said

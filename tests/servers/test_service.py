@@ -251,8 +251,9 @@ def test_what_a_robot_asked_leaves_with_it(
     policy.hold.set()
     assert busy.hear().request == 2
     assert leaving.replies.empty()
-    name = f"tabletop_arm arm 2 ({number})"
-    assert (f"forgot {name}, silent for 600 s" in caplog.messages) == (how == "silence")
+    told = [(record.message, vars(record).get("robot")) for record in caplog.records]
+    words = {"bye": "goodbye", "silence": "forgotten"}
+    assert (words[how], f"tabletop_arm arm 2 ({number})") in told
 
 
 def test_a_session_goes_on_where_it_was_or_starts_clean(servo: Any, build: Build) -> None:
@@ -347,7 +348,35 @@ def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build) -
     assert peer.fault().code == "bad_observation"
     status = service.status()
     [robot] = status.robots
-    assert (robot.client, robot.requests) == ("arm 3", 2)
+    assert (robot.client, robot.requests, robot.refused, robot.missed) == ("arm 3", 2, 1, 0)
     assert 0 <= robot.silent_s <= status.uptime_s
     assert (status.model, status.answered, status.mean_batch) == ("servo-1", 2, 1.0)
     assert status.faults == {"bad_observation": 1}
+    assert status.requests == 2 and status.window_bytes > 3 * 24 * 32
+    assert status.healthy and set(status.bodies) == {"tabletop_arm", "road_car"}
+    assert {name: timing.count for name, timing in status.timings.items()} == dict.fromkeys(
+        ("total", "queued", "prepared", "inference", "batch"), 2
+    )
+
+
+def test_a_service_that_stops_says_so_in_its_status(servo: Any, build: Build) -> None:
+    service = build(servo())
+    service.stop()
+    assert (service.status().healthy, service.status().trouble) == (False, "The server stops.")
+
+
+def test_a_deadline_missed_is_counted_for_its_robot(servo: Any, build: Build) -> None:
+    policy = servo()
+    began = occupied(policy)
+    service = build(policy)
+    busy, late = Peer(service), Peer(service)
+    busy.hello()
+    late.hello(client="late")
+    busy.observe(2)
+    assert began.wait(60)
+    late.observe(3, deadline_ms=1e-3)
+    prepared(late)
+    policy.hold.set()
+    assert late.fault().code == "stale"
+    [missed] = [robot.missed for robot in service.status().robots if robot.client == "late"]
+    assert missed == 1

@@ -119,6 +119,19 @@ def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFi
     assert "out of sockets" in caplog.text
 
 
+def test_the_status_says_that_the_socket_broke(servo: Any, serve: Serve, until: Until) -> None:
+    server = serve(servo())
+    assert server.status().healthy and server.status().address == server.address
+
+    def broken() -> bool:
+        raise OSError("out of sockets")
+
+    server._read = broken  # type: ignore[method-assign]
+    server._ring()
+    until(lambda: not server.status().healthy)
+    assert server.status().trouble == "The socket broke; the log says why."
+
+
 def test_mixed_bodies_are_computed_together(servo: Any, serve: Serve, until: Until) -> None:
     policy = servo()
     server = serve(policy)
@@ -346,4 +359,5 @@ def test_the_status_tells_who_does_what(servo: Any, serve: Serve, until: Until) 
 def test_it_says_what_it_serves(servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         server = serve(servo())
-    assert f"serving servo-1 at {server.address}" in caplog.text
+    [told] = [vars(record) for record in caplog.records if record.message == "serving"]
+    assert (told["model"], told["address"]) == ("servo-1", server.address)
