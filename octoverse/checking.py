@@ -1,5 +1,6 @@
 """Check one frame of a body, fast where it is sound and in words where it is not."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from octoverse.embodiment import (
     stream_shape,
 )
 from octoverse.episode import Frame
+from octoverse.errors import SpecMismatch, UnknownName
 
 
 def dtype_of(stream: Stream) -> np.dtype:
@@ -73,6 +75,32 @@ class FrameCheck:
             return False
         low, high = bounds
         return bool(((value >= low) & (value <= high)).all())
+
+
+def stale(body: Embodiment, at_ns: int, seen: Mapping[str, int], within_ns: int) -> set[str]:
+    """The streams that were seen too long before their frame to belong to it; words have no time.
+
+    Args:
+        body: Whose frame it is.
+        at_ns: The frame's time.
+        seen: The streams' own times.
+        within_ns: How far they may be from the frame's.
+
+    Raises:
+        UnknownName: if the body has no such stream.
+        SpecMismatch: if one was seen too long after its frame.
+    """
+    for name, when in seen.items():
+        if name not in body.observation:
+            raise UnknownName(f"stream of '{body.name}'", name, body.observation)
+        if when - at_ns > within_ns:
+            raise SpecMismatch(
+                f"{body.name}.{name}: expected it to be seen at most {within_ns} ns after its "
+                f"frame, which is of {at_ns} ns, got {when} ns. Give a frame the time of its "
+                "newest stream."
+            )
+    late = {name for name, when in seen.items() if at_ns - when > within_ns}
+    return {name for name in late if not isinstance(body.observation[name], Instruction)}
 
 
 def _bounds(stream: Stream) -> tuple[np.ndarray, np.ndarray] | None:

@@ -132,6 +132,18 @@ class ActionChunk:
     """The time of the observation that it answers, by the robot's clock."""
     text: str | None = None
 
+    def rows(self, body: Embodiment, first: int, count: int) -> dict[str, np.ndarray]:
+        """Up to `count` rows from `first` on, for an `Observation.prefix`; {} where none is left.
+
+        Paths are left out: their waypoints are relative to where the body was.
+        """
+        found = {
+            group: values[first : first + count]
+            for group, values in self.action.items()
+            if not isinstance(body.action[group], PathGroup)
+        }
+        return {group: values for group, values in found.items() if len(values)}
+
     def times_ns(self, body: Embodiment, group: str) -> np.ndarray:
         """When each row takes effect, int64 (horizon,).
 

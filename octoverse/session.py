@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from octoverse import calibration as looks
-from octoverse.checking import FrameCheck, dtype_of
+from octoverse.checking import FrameCheck, dtype_of, stale
 from octoverse.embodiment import Camera, Embodiment, Instruction, Stream, stream_shape
-from octoverse.episode import Calibration, Frame, Observation
+from octoverse.episode import ActionChunk, Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch
 
 _CLOSEST = 16
 """Frames that come faster than this many per spacing are thinned out, which bounds the window."""
+_PART = 4
+"""An array that is a smaller part of the message it came in is copied, not to keep the rest."""
+_ANSWERS = 4
+"""Newest answers that are kept: a robot plays one of them."""
 
 
 def as_it_is(frame: Frame) -> Frame:
@@ -91,8 +95,9 @@ class Session:
         self.forget()
 
     def reset(self) -> None:
-        """Begin a new episode: forget the window and the memory."""
+        """Begin a new episode: forget the window, the memory and the answers."""
         self._window: list[tuple[int, int, dict[str, Any]]] = []
+        self._answers: tuple[ActionChunk, ...] = ()
         self.forget()
 
     def forget(self) -> None:
@@ -109,29 +114,38 @@ class Session:
 
     @property
     def window_bytes(self) -> int:
-        """What the window takes up."""
+        """What the frames that are kept take up."""
         return sum(_bytes(frame) for _, _, frame in list(self._window))
 
-    def observe(self, frame: Frame, at_ns: int) -> None:
+    def observe(self, frame: Frame, at_ns: int, seen: Mapping[str, int] | None = None) -> None:
         """Add one frame, seen at `at_ns` by the robot's clock; the same time replaces the newest.
+
+        Args:
+            frame: What the body sees.
+            at_ns: When.
+            seen: When single streams were seen, where that is not `at_ns`. One that was seen more
+                than half a spacing before the frame does not belong to it, and is invalid there.
 
         Raises:
             SpecMismatch: if the frame does not fit the body, `prepare` gave other sizes than the
-                window holds, or the frame is older than the newest.
-            UnknownName: if it has a stream that the body has not.
+                window holds, the frame is older than the newest, or a stream much younger than
+                its frame.
+            UnknownName: if it has, or `seen` names, a stream that the body has not.
         """
+        at_ns = int(at_ns)  # numpy's would run over
         if self._window and at_ns < self._window[-1][0]:
             raise SpecMismatch(
                 f"{self.body.name}: expected frames in order of time, from "
-                f"{self._window[-1][0]} ns on, got {at_ns} ns. "
-                "Use a monotonic clock, and reset the session when it starts again."
+                f"{self._window[-1][0]} ns on, got {at_ns} ns. Use a monotonic clock; when it "
+                "starts again, or a time came from the future by mistake, reset the session."
             )
+        late = stale(self.body, at_ns, seen or {}, self._spacing_ns // 2)
         raw = self._check(frame)
         prepared = self._prepare({k: v for k, v in raw.items() if k in self.streams})
         kept = {
             name: self._own(name, kind, prepared[name], raw[name])
             for name, kind in self._kinds.items()
-            if name in raw
+            if name in raw and name not in late
         }
         if self._window and self._words(kept) != self._words(self._window[-1][2]):
             self.memory = {**self.memory, "instruction": {}}
@@ -146,6 +160,11 @@ class Session:
 
         Each place in the window takes the frame nearest to its time, at most half a spacing away;
         where there is none, it is zero and invalid.
+
+        Args:
+            seed: With the step, decides the noise of a sampled action.
+            step: Counts the requests.
+            prefix: Rows that the answer must begin with, such as `prefix` gives.
 
         Raises:
             ValueError: if nothing has been observed since the reset.
@@ -178,6 +197,27 @@ class Session:
             prefix=prefix or {},
         )
 
+    def answered(self, chunk: ActionChunk) -> None:
+        """Remember what a policy answered, until a few answers later."""
+        self._answers = (*self._answers[1 - _ANSWERS :], chunk)
+
+    def prefix(self, chunk_ns: int, executed: int, frozen: int) -> dict[str, np.ndarray]:
+        """The rows of an earlier answer that the robot executes while the next one is computed.
+
+        Args:
+            chunk_ns: `observed_at_ns` of that answer.
+            executed: How many of its rows had been executed when the newest frame was seen.
+            frozen: How many of the rows after those are executed whatever comes.
+
+        Returns:
+            Action group to (p, a), p at most `frozen`, paths left out. Nothing if the answer is
+            not known any more or has no such rows.
+        """
+        for chunk in reversed(self._answers):
+            if chunk.observed_at_ns == chunk_ns:
+                return chunk.rows(self.body, executed, frozen)
+        return {}
+
     def _places(self) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
         """Number and frame for each place of the window, oldest first; -1 where there is none."""
         found: list[dict[str, Any]] = [{} for _ in range(self.frames)]
@@ -198,7 +238,8 @@ class Session:
             window.pop()
         if len(window) > 1 and window[-1][0] - window[-2][0] < self._spacing_ns / _CLOSEST:
             window.pop()
-        oldest = at_ns - (self.frames - 1) * self._spacing_ns - self._spacing_ns // 2
+        before = self.frames - 1
+        oldest = at_ns - before * self._spacing_ns - (self._spacing_ns // 2 if before else 0)
         while window and window[0][0] < oldest:
             window.pop(0)
 
@@ -212,9 +253,11 @@ class Session:
                 f"{self.body.name}.{name}: expected {kind[0]} {kind[1]} in the window, "
                 f"got {value.dtype} {value.shape} from `prepare`."
             )
-        # A caller may use its buffer again; what came over the wire cannot be written to.
-        borrowed = value.flags.writeable and np.may_share_memory(value, sent)
-        return value.copy() if borrowed else value
+        # A caller may use its buffer again; what came over the wire cannot be written to, and is
+        # kept in its message where it is most of it.
+        borrowed = np.may_share_memory(value, sent)
+        lent = value.flags.writeable or value.nbytes * _PART < _whole(value)
+        return value.copy() if borrowed and lent else value
 
     def _words(self, frame: Mapping[str, Any]) -> list[Any]:
         return [frame.get(name) for name, kind in self._kinds.items() if kind is None]
@@ -231,6 +274,13 @@ def _stacked(
         if value is not None:
             window[i] = value
     return window, np.array([value is not None for value in values])
+
+
+def _whole(value: np.ndarray) -> int:
+    """Bytes of what an array is a part of."""
+    while isinstance(value.base, np.ndarray):
+        value = value.base
+    return value.nbytes if value.base is None else memoryview(value.base).nbytes
 
 
 def _bytes(value: Any) -> int:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoverse.checking import FrameCheck
+from octoverse.checking import FrameCheck, stale
 from octoverse.embodiment import Embodiment
 from octoverse.embodiments.passenger_car import PASSENGER_CAR
 from octoverse.embodiments.road_car import ROAD_CAR
@@ -75,3 +75,12 @@ def test_a_frame_that_lacks_something_is_refused_in_words() -> None:
         FrameCheck(TABLETOP_ARM)(frame)
     with pytest.raises(UnknownName, match="No stream of 'tabletop_arm' named 'stranger'"):
         FrameCheck(TABLETOP_ARM)({"stranger": 1})
+
+
+def test_a_stream_is_stale_beyond_the_time_that_it_may_be_from_its_frame() -> None:
+    seen = {"table": 900, "wrist": 899, "tool": 1100, "instruction": 0}
+    assert stale(TABLETOP_ARM, 1000, seen, 100) == {"wrist"}
+    with pytest.raises(SpecMismatch, match=r"tabletop_arm.tool: .* 100 ns after .* got 1101 ns"):
+        stale(TABLETOP_ARM, 1000, {"tool": 1101}, 100)
+    with pytest.raises(UnknownName, match=r"No stream of 'tabletop_arm' named 'tabel'. Did you"):
+        stale(TABLETOP_ARM, 1000, {"tabel": 1000}, 100)

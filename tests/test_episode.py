@@ -55,3 +55,11 @@ def test_an_episode_is_as_long_as_its_times() -> None:
     )
     assert len(episode) == 7
     assert episode.observation_valid == {} and episode.action_valid == {}
+
+
+def test_rows_of_a_chunk_are_those_of_control_steps() -> None:
+    made = chunk(rows=3)
+    made.action["hand"][:] = [[0.0], [0.1], [0.2]]
+    assert made.rows(body(20.0), 1, 9)["hand"].tolist() == made.action["hand"][1:].tolist()
+    assert set(made.rows(body(20.0), 1, 9)) == {"hand"}
+    assert made.rows(body(20.0), 3, 1) == made.rows(body(20.0), 0, 0) == {}

@@ -1,13 +1,27 @@
+import tracemalloc
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoverse.embodiment import Camera, Command, Embodiment, Gripper, Instruction, SafeStop, State
-from octoverse.episode import Frame
-from octoverse.errors import SpecMismatch
+from octoverse.embodiment import (
+    Camera,
+    Command,
+    Embodiment,
+    Gripper,
+    Instruction,
+    SafeStop,
+    State,
+    Waypoints,
+)
+from octoverse.embodiments.road_car import ROAD_CAR
+from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.episode import ActionChunk, Calibration, Frame
+from octoverse.errors import SpecMismatch, UnknownName
 from octoverse.session import Session
 
 BODY = Embodiment(
@@ -122,6 +136,7 @@ def test_a_frame_older_than_the_newest_is_refused() -> None:
     session.observe(frame(1), STEP)
     with pytest.raises(SpecMismatch, match=r"order of time, from 100000000 ns on, got 99999999 ns"):
         session.observe(frame(2), STEP - 1)
+    assert counts(session) == [1]
     session.reset()
     session.observe(frame(2), STEP - 1)
     assert counts(session) == [2]
@@ -248,10 +263,162 @@ def test_an_observation_carries_what_the_answer_must_begin_with() -> None:
     assert session.observation(prefix={"gripper": rows}).prefix["gripper"] is rows
 
 
-def test_the_window_tells_its_size() -> None:
+@pytest.mark.parametrize("now", [2**63 - 1, np.int64(2**63 - 1)])
+def test_a_time_from_the_future_is_survived_by_a_reset(now: int) -> None:
+    session = Session(BODY, frames=3)
+    for i in range(3):
+        session.observe(frame(i), i * STEP)
+    session.observe(frame(7), now)
+    assert counts(session) == [None, None, 7]
+    assert session.observation().observed_at_ns == 2**63 - 1
+    words = "a time came from the future by mistake, reset the session"
+    with pytest.raises(SpecMismatch, match=words):
+        session.observe(frame(8), 3 * STEP)
+    session.reset()
+    session.observe(frame(8), 3 * STEP)
+    assert counts(session) == [None, None, 8]
+
+
+def test_a_clock_set_back_is_refused_until_the_reset() -> None:
     session = Session(BODY, frames=2)
+    session.observe(frame(1), 0)
+    for at in (-1, np.iinfo(np.int64).min):
+        with pytest.raises(SpecMismatch, match=r"from 0 ns on, got -\d+ ns. Use a monotonic clock"):
+            session.observe(frame(2), at)
+    session.observe(frame(3), STEP)
+    assert counts(session) == [1, 3]
+
+
+@pytest.mark.parametrize(("before", "valid"), [(0.05, True), (0.06, False), (-0.05, True)])
+def test_a_stream_that_was_seen_long_before_its_frame_is_invalid_there(
+    before: float, valid: bool
+) -> None:
+    session, late = Session(BODY, frames=2), round(before * 1e9)
+    session.observe(frame(1), STEP, seen={"eye": STEP})
+    session.observe(frame(2), 2 * STEP, seen={"eye": 2 * STEP - late, "instruction": 0})
+    seen = session.observation()
+    assert seen.valid["eye"].tolist() == [True, valid]
+    assert seen.streams["eye"][1].any() == valid
+    assert seen.valid["count"].all()
+    session.observe(frame(3), 3 * STEP)
+    assert session.observation().valid["eye"].tolist() == [valid, True]
+
+
+def test_words_have_no_time() -> None:
+    session = Session(BODY)
+    session.observe(frame(1, instruction="go"), STEP, seen={"instruction": 0})
+    assert session.observation().streams["instruction"] == "go"
+
+
+def test_times_of_streams_that_cannot_be_are_refused_and_change_nothing() -> None:
+    session = Session(BODY)
+    session.observe(frame(1), 0)
+    words = r"toy.eye: expected it to be seen at most 50000000 ns after its frame, which is of 1000"
+    with pytest.raises(SpecMismatch, match=words):
+        session.observe(frame(2), STEP, seen={"eye": STEP + STEP // 2 + 1})
+    with pytest.raises(UnknownName, match=r"No stream of 'toy' named 'eyes'. Did you mean 'eye'"):
+        session.observe(frame(2), STEP, seen={"eyes": STEP})
+    assert counts(session) == [1]
+
+
+def test_two_robots_of_one_body_never_touch() -> None:
+    sessions = [Session(BODY, frames=2) for _ in range(2)]
+    for i in range(3):
+        for robot, session in enumerate(sessions):
+            session.observe(frame(10 * robot + i, instruction=f"robot {robot}"), i * STEP)
+            session.memory["last"] = session.memory["instruction"]["keys"] = robot
+            session.answered(chunk_of(i * STEP, first=robot))
+    assert [counts(session) for session in sessions] == [[1, 2], [11, 12]]
+    sessions[1].observe(frame(13, instruction="something else"), 3 * STEP)
+    for robot, session in enumerate(sessions):
+        assert session.memory["last"] == robot
+        assert session.prefix(0, 0, 1)["gripper"][0, 0] == robot
+    assert sessions[0].memory["instruction"] == {"keys": 0}
+    sessions[1].reset()
+    assert counts(sessions[0]) == [1, 2]
+    assert sessions[0].prefix(0, 0, 1)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_what_a_window_takes_up_is_told_and_bounded_however_fast_frames_come(frames: int) -> None:
+    session, one = Session(BODY, frames=frames), 12 + 4 + 2
     assert session.window_bytes == 0
-    session.observe(frame(1, instruction="go"), STEP)
-    session.observe(frame(2), 2 * STEP)
-    numbers = session.observation().streams["count"][0].nbytes
-    assert session.window_bytes == 2 * (2 * 2 * 3 + numbers) + len("go")
+    session.observe(frame(1, instruction="go"), 0)
+    assert session.window_bytes == one
+    most = 0
+    for i in range(5_000):
+        session.observe(frame(i, instruction="go"), i * STEP // 500)
+        most = max(most, session.window_bytes)
+    assert most <= one * (1 if frames == 1 else (frames - 1 / 2) * 16 + 2)
+    session.reset()
+    assert session.window_bytes == 0
+
+
+def test_a_frame_does_not_keep_a_message_of_which_it_is_a_small_part() -> None:
+    message = memoryview(bytes(100_000))
+    small = np.ndarray((2, 2, 3), np.uint8, message, 64)
+    session = Session(BODY)
+    session.observe({"eye": small, "count": np.ndarray((1,), np.float32, message)}, 0)
+    seen = session.observation().streams
+    assert not np.may_share_memory(seen["eye"], small)
+    assert not np.may_share_memory(seen["count"], np.frombuffer(message, np.uint8))
+    most = np.ndarray((2, 2, 3), np.uint8, memoryview(bytes(16)), 0)
+    session.observe({**frame(1), "eye": most}, STEP)
+    assert np.may_share_memory(session.observation().streams["eye"], most)
+
+
+def chunk_of(at_ns: int, first: float = 0.0) -> ActionChunk:
+    rows = np.arange(5, dtype=np.float32)[:, None] / 10 + first
+    return ActionChunk(embodiment="toy", action={"gripper": rows}, observed_at_ns=at_ns)
+
+
+def test_rows_of_an_answer_that_are_executed_anyway_are_given_for_the_next() -> None:
+    session = Session(BODY)
+    session.answered(chunk_of(7))
+    assert session.prefix(7, 1, 2)["gripper"][:, 0].tolist() == pytest.approx([0.1, 0.2])
+    assert session.prefix(7, 3, 9)["gripper"][:, 0].tolist() == pytest.approx([0.3, 0.4])
+    assert session.prefix(7, 5, 2) == session.prefix(7, 0, 0) == session.prefix(8, 0, 2) == {}
+    assert session.prefix(7, 2**63 - 1, 2**63 - 1) == {}
+    session.reset()
+    assert session.prefix(7, 1, 2) == {}
+
+
+def test_the_last_few_answers_are_known() -> None:
+    session = Session(BODY)
+    for at in range(6):
+        session.answered(chunk_of(at))
+    assert [bool(session.prefix(at, 0, 1)) for at in range(6)] == [False] * 2 + [True] * 4
+    session.answered(chunk_of(5, first=0.5))
+    assert session.prefix(5, 0, 1)["gripper"][0, 0] == 0.5
+
+
+def test_rows_of_a_path_are_not_given() -> None:
+    body = msgspec.structs.replace(BODY, action={**BODY.action, "path": Waypoints(steps=5, hz=10)})
+    session, chunk = Session(body), chunk_of(0)
+    path = np.zeros((5, 3), np.float32)
+    session.answered(replace(chunk, action={**chunk.action, "path": path}))
+    assert set(session.prefix(0, 0, 2)) == {"gripper"}
+
+
+@pytest.mark.parametrize("body", [TABLETOP_ARM, ROAD_CAR], ids=lambda body: body.name)
+def test_a_thousand_idle_sessions_cost_little(body: Embodiment) -> None:
+    look = Calibration(
+        intrinsics=(90.0, 0, 48, 0, 90.0, 48, 0, 0, 1),
+        extrinsics=tuple(np.eye(4).ravel().tolist()),
+    )
+    spec = msgspec.msgpack.encode(body)
+
+    def made() -> Session:  # every robot sends its own spec
+        own = msgspec.msgpack.decode(spec, type=Embodiment)
+        return Session(own, frames=2, calibration=dict.fromkeys(body.cameras, look))
+
+    made()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [made() for _ in range(1000)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 1000
+    assert after - before < 25e6
