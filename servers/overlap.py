@@ -42,6 +42,8 @@ _MOST = 128
 class _Layer:
     chunk: ActionChunk
     frozen_steps: int
+    from_ns: int
+    """When its first row is due."""
     begins_ns: int | None = None
     """From when on it counts; None until it is played for the first time."""
     until_ns: dict[str, int] = field(default_factory=dict)
@@ -86,8 +88,17 @@ class Overlap:
         """Add a chunk newer than the others, which for so many rows must not yet count."""
         if self.kind == "newest":
             self._layers.clear()
-        self._layers.append(_Layer(chunk, frozen_steps))
+        self._layers.append(_Layer(chunk, frozen_steps, chunk.observed_at_ns))
         del self._layers[:-_MOST]
+
+    def age_s(self, now_ns: int) -> float:
+        """How long ago the first row of the newest chunk was due [s]."""
+        return (now_ns - self._layers[-1].from_ns) * 1e-9
+
+    def wait(self, since_ns: int, now_ns: int) -> None:
+        """Put off what has come while the body was held; since it was, nothing has passed."""
+        for layer in self._layers:
+            layer.from_ns += max(0, now_ns - max(since_ns, layer.chunk.observed_at_ns))
 
     def plan(self, now_ns: int, since: Since, last: Action) -> dict[str, np.ndarray]:
         """Say what to do in the control step that begins now.
@@ -118,9 +129,9 @@ class Overlap:
                     self._held = {k: v for k, v in last.items() if self._is_place(k)}
                 else:
                     promised = round(layer.frozen_steps * 1e9 / self.body.control_hz)
-                    layer.begins_ns = max(now_ns, layer.chunk.observed_at_ns + promised)
+                    layer.begins_ns = max(now_ns, layer.from_ns + promised)
                 for name in self.body.action:
-                    until = self._end_ns(before.chunk, name) if before else now_ns
+                    until = self._end_ns(before, name) if before else now_ns
                     if until <= layer.begins_ns and (before or name in self._held):
                         until = self._alone_ns(layer, name)
                     layer.until_ns[name] = max(layer.begins_ns, until)
@@ -131,7 +142,7 @@ class Overlap:
         assert layer.begins_ns is not None
         if not self._is_place(name):
             return layer.begins_ns
-        return (layer.begins_ns + self._end_ns(layer.chunk, name)) // 2
+        return (layer.begins_ns + self._end_ns(layer, name)) // 2
 
     def _drop(self, now_ns: int) -> None:
         """Forget chunks that do not count any more."""
@@ -141,17 +152,17 @@ class Overlap:
                 self._held, self._layers = {}, self._layers[done[-1] :]
         else:
             ends = [
-                max(self._end_ns(layer.chunk, name) for name in self.body.action)
+                max(self._end_ns(layer, name) for name in self.body.action)
                 for layer in self._layers[:-1]
             ]
             del self._layers[: sum(end <= now_ns for end in ends)]
 
     def _mixed(self, name: str, group: ActionGroup, now_ns: int, since: Since) -> np.ndarray:
         hz = rate_of(group, self.body)
-        read = [
-            _read(layer.chunk.action[name], group, hz, layer.chunk.observed_at_ns, now_ns, since)
-            for layer in self._layers
-        ]
+        read = []
+        for layer in self._layers:
+            age, moved = (now_ns - layer.from_ns) * 1e-9, since(layer.chunk.observed_at_ns)
+            read.append(_read(layer.chunk.action[name], group, hz, age, moved))
         covered = np.stack([has for _, has in read])
         if self.kind == "blend":
             shares = self._blended(name, group, now_ns, covered)
@@ -182,9 +193,9 @@ class Overlap:
         known = np.concatenate([np.full((1, len(times)), name in self._held), known[:-1]])
         return np.where(known, shares, 0.0)
 
-    def _end_ns(self, chunk: ActionChunk, name: str) -> int:
+    def _end_ns(self, layer: _Layer, name: str) -> int:
         hz = rate_of(self.body.action[name], self.body)
-        return chunk.observed_at_ns + round(len(chunk.action[name]) * 1e9 / hz)
+        return layer.from_ns + round(len(layer.chunk.action[name]) * 1e9 / hz)
 
     def _is_place(self, name: str) -> bool:
         return isinstance(self.body.action[name], JointPosition)
@@ -196,16 +207,15 @@ def nearest(place: float) -> int:
 
 
 def _read(
-    rows: np.ndarray, group: ActionGroup, hz: float, at_ns: int, now_ns: int, since: Since
+    rows: np.ndarray, group: ActionGroup, hz: float, age: float, moved: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read a chunk (steps, a) of `at_ns` off from now on.
+    """Read a chunk (steps, a), whose first row was due `age` seconds ago, off from now on.
 
     Returns:
         Rows (k, a), one for a group that is no path; and which of them the chunk covers, (k,).
     """
-    age, count = (now_ns - at_ns) * 1e-9, np.arange(len(rows))
+    count = np.arange(len(rows))
     if isinstance(group, Waypoints):
-        moved = np.zeros(3) if age == 0 else since(at_ns)
         if age == 0 or moved is None:
             return rows, np.full(len(rows), age == 0)
         return shift_path(rows, hz, age, moved), (age + (count + 1) / hz) * hz < len(rows) + 1e-6

@@ -141,8 +141,8 @@ class Pilot:
         """
         now_ns = time.monotonic_ns() if now_ns is None else now_ns
         self._collect(now_ns)
-        self._show(frame, now_ns)
         action = self.player.action(now_ns, frame)
+        self._show(frame, now_ns)
         if self.player.stopped and not self._stood:
             why = self.trouble or "no answer has come in time"
             logger.warning("%s: safe stop: %s", self.player.body.name, why)

@@ -20,9 +20,10 @@ class ChunkPlayer:
     body's safe stop; with "brake", it begins to brake as late as lets it stop where the path
     ends, but never before half of the path is played.
 
-    After a safe stop the next chunk stands alone: what was planned before the stop is void. Only
-    joint positions go on from where they were held, if the player blends; deltas and velocities
-    begin as the chunk says, since slower ones would not lead where it means to grip.
+    After a safe stop the next chunk stands alone: what was planned before is void. While a body
+    is held no row is past, so it begins with the row where the body stands, and loses no delta on
+    its way; what drives goes by time. Only joint positions go on from where they were held, if
+    the player blends: slower deltas would not lead where the chunk means to grip.
 
     Args:
         body: Whose actions they are.
@@ -108,7 +109,7 @@ class ChunkPlayer:
             for name, group in self.body.action.items()
         )
         wanted = max(1, horizon // 2) if self.execute is None else min(self.execute, horizon)
-        return nearest(_age(chunk, now_ns) * self.body.control_hz) >= wanted
+        return nearest(self._chunks.age_s(now_ns) * self.body.control_hz) >= wanted
 
     def playing(self, now_ns: int) -> tuple[int, int] | None:
         """Say what a policy must know to go on where the robot will be.
@@ -120,7 +121,7 @@ class ChunkPlayer:
         chunk = self._chunks.newest
         if chunk is None or self._stopped:
             return None
-        return chunk.observed_at_ns, nearest(_age(chunk, now_ns) * self.body.control_hz)
+        return chunk.observed_at_ns, nearest(self._chunks.age_s(now_ns) * self.body.control_hz)
 
     def frozen_steps(self, delay_s: float, now_ns: int) -> int:
         """Say how many rows of the chunk that is playing will be played in the next `delay_s`.
@@ -144,7 +145,7 @@ class ChunkPlayer:
         chunk = self._chunks.newest
         if chunk is None or self._stopped:
             return 0.0
-        return max(0.0, self._lasts(chunk) - _age(chunk, now_ns))
+        return max(0.0, self._lasts(chunk) - self._chunks.age_s(now_ns))
 
     def action(self, now_ns: int, frame: Frame | None = None) -> Action | None:
         """Give the action for the control step that begins now.
@@ -178,6 +179,8 @@ class ChunkPlayer:
             )
         if chunk is None or self._stopped or self._has_run_out(chunk, now_ns):
             return self._stop(now_ns)
+        if self._stopping is not None and self.body.safe_stop.kind == "hold":
+            self._chunks.wait(self._stopping.began_ns, now_ns)
         self._stopping = None
         self._last = self._chunks.plan(now_ns, self._odometry.since, self._last)
         return dict(self._last)
@@ -202,7 +205,7 @@ class ChunkPlayer:
         return min(found)
 
     def _has_run_out(self, chunk: ActionChunk, now_ns: int) -> bool:
-        age = _age(chunk, now_ns)
+        age = self._chunks.age_s(now_ns)
         lost = self._follows and age > 0 and self._odometry.since(chunk.observed_at_ns) is None
         return lost or age > self._lasts(chunk) - 1e-6
 
@@ -224,7 +227,3 @@ class ChunkPlayer:
             return {}
         plan = self._chunks.plan(now_ns, self._odometry.since, self._last)
         return {k: plan[k] for k, group in self.body.action.items() if isinstance(group, Waypoints)}
-
-
-def _age(chunk: ActionChunk, now_ns: int) -> float:
-    return (now_ns - chunk.observed_at_ns) * 1e-9

@@ -178,9 +178,11 @@ def test_a_step_never_waits_however_long_the_policy_takes(fly: Callable[..., Fli
 def test_answers_are_played_from_the_step_on_that_follows_them(fly: Callable[..., Flight]) -> None:
     flight = fly(JOINTS, Arm(), delay=2, execute=5)
     played = flight(12)
-    # Asked at 0, answered at 2: its first two rows are past. Asked at 5, answered at 7.
-    assert np.allclose(played[:7], [0, 0, 0.15, 0.2, 0.25, 0.3, 0.35])
-    assert [told["observed_at_ns"] // STEP for told in flight.remote.asked] == [0, 5, 10]
+    # Asked at 0, answered at 2, and until then the arm was held. Asked at 7, when it is at .25,
+    # answered at 9, when two rows of that are past.
+    assert np.allclose(played[:9], [0, 0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35])
+    assert np.allclose(played[9:], 0.25 + 0.05 * np.array([3, 4, 5]))
+    assert [told["observed_at_ns"] // STEP for told in flight.remote.asked] == [0, 7]
 
 
 def test_the_policy_is_told_what_will_be_executed(fly: Callable[..., Flight]) -> None:
@@ -189,7 +191,7 @@ def test_the_policy_is_told_what_will_be_executed(fly: Callable[..., Flight]) ->
     told = [(t["chunk_ns"], t["executed_steps"], t["frozen_steps"]) for t in flight.remote.asked]
     assert told[0] == (None, 0, 0)  # nothing is played yet
     assert told[1] == (0, 4, 0)  # how long an answer takes is not known yet
-    assert told[2:5] == [(4 * STEP * i, 4, 2) for i in (1, 2, 3)]
+    assert told[2:5] == [(at * STEP, 4, 2) for at in (6, 10, 14)]
     assert flight.pilot.delay_s == pytest.approx(0.2)
 
 
@@ -197,12 +199,12 @@ def test_promised_rows_are_executed_exactly(fly: Callable[..., Flight]) -> None:
     played = []
     for delay in (1, 10**9):  # the last answer comes earlier than was promised, or never
         flight = fly(JOINTS, Arm(), delay=3, execute=4, overlap="blend", rows=20)
-        flight(9)
+        flight(12)
         asked = flight.remote.asked[-1]
-        assert (asked["chunk_ns"], asked["executed_steps"]) == (4 * STEP, 4)
+        assert (asked["chunk_ns"], asked["executed_steps"]) == (7 * STEP, 4)
         assert asked["frozen_steps"] == 3
         flight.delay, flight.remote.heading = delay, -0.05
-        played.append(flight(4))  # steps 9 to 12; promised were 8, 9 and 10
+        played.append(flight(4))  # steps 12 to 15; promised were 11, 12 and 13
     assert played[0][:2] == played[1][:2]
     assert played[0][2] < played[1][2]
 
@@ -210,14 +212,14 @@ def test_promised_rows_are_executed_exactly(fly: Callable[..., Flight]) -> None:
 def test_where_answers_are_slow_it_asks_early(fly: Callable[..., Flight]) -> None:
     flight = fly(JOINTS, Arm(), delay=6, execute=19, rows=20)
     stood = []
-    for _ in range(55):
+    for _ in range(60):
         flight(1)
         stood.append(flight.pilot.player.stopped)
     # How long an answer takes is not known of the second question: it comes after 19 rows, and
     # the arm stands for it. The others come when only as much is left as an answer takes.
     asked = [told["observed_at_ns"] // STEP for told in flight.remote.asked]
-    assert asked == [0, 19, 32, 45]
-    assert all(stood[20:25]) and not any(stood[6:20]) and not any(stood[25:])
+    assert asked == [0, 25, 43, 56]
+    assert all(stood[26:31]) and not any(stood[6:26]) and not any(stood[31:])
 
 
 @pytest.mark.parametrize("overlap", ["newest", "ensemble", "blend"])
@@ -353,11 +355,13 @@ def test_the_newest_frame_wins_while_the_policy_is_busy_with_older_ones(
 ) -> None:
     flight = fly(JOINTS, Arm(), delay=0, execute=3, frames=2)
     flight(2)
-    flight.remote.watch.clear()  # the next frame that is shown holds the thread
     pilot, arm = flight.pilot, flight.robot
-    for now in range(2, 9):
+    until(lambda: len(flight.remote.seen) == 1)
+    flight.remote.watch.clear()  # the next frame that is shown holds the thread
+    pilot.step(arm.frame, 2 * STEP)
+    until(lambda: not pilot._frames)
+    for now in range(3, 9):
         pilot.step(arm.frame, now * STEP)
-        until(lambda: not pilot._frames or pilot._question is not None)
     assert pilot._question is not None
     assert pilot._question.at_ns == 8 * STEP
     flight.remote.watch.set()

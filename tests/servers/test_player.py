@@ -17,6 +17,7 @@ from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.episode import ActionChunk
 from octoverse.errors import SpecMismatch
 from octoverse.motion import compose, relative
+from octoverse.servers.overlap import OverlapKind
 from octoverse.servers.player import ChunkPlayer
 from octoverse.synthetic import random_frame
 
@@ -339,6 +340,33 @@ def test_after_a_stop_a_blending_player_goes_on_from_where_joints_were_held() ->
     assert np.all(np.diff(played[7:]) <= 0)
     assert np.abs(np.diff(played)).max() < 0.8  # the chunks are 2 apart, and stand
     assert played[-1] == -1.0
+
+
+@pytest.mark.parametrize("overlap", ["newest", "ensemble", "blend"])
+def test_while_a_body_is_held_no_row_is_past(overlap: OverlapKind) -> None:
+    player = ChunkPlayer(TABLETOP_ARM, overlap=overlap)
+    assert player.action(0) is None
+    late = arm_chunk(0, rows=6)
+    player.add(late)
+    played = [player.action(now * STEP) for now in range(3, 6)]
+    assert [a["gripper"].item() for a in played if a] == late.action["gripper"][:3, 0].tolist()
+    assert np.array_equal(played[0]["arm"], late.action["arm"][0])  # type: ignore[index]
+    assert player.playing(5 * STEP) == (0, 2)
+    # One that was seen while the arm moved has lost only what it moved since: till the stop at 9.
+    assert player.action(9 * STEP) is not None
+    assert player.stopped
+    player.add(arm_chunk(7 * STEP, rows=6))
+    player.action(11 * STEP)
+    assert not player.stopped
+    assert player.playing(11 * STEP) == (7 * STEP, 2)
+
+
+def test_a_car_that_is_stopped_goes_by_time() -> None:
+    player = ChunkPlayer(RC_CAR)
+    player.action(0)
+    rows = np.arange(8, dtype=np.float32)[:, None] * np.ones(2, np.float32) / 10
+    player.add(ActionChunk(embodiment="rc_car", action={"pedals": rows}, observed_at_ns=0))
+    assert np.array_equal(player.action(3 * STEP // 2)["pedals"], rows[3])  # type: ignore[index]
 
 
 def test_after_a_stop_the_stale_chunk_is_not_averaged_in() -> None:
