@@ -253,6 +253,7 @@ class Engine:
         prepared, queued = request.ready - request.received, work.began - request.ready
         total = now - request.received
         request.robot.answered(1000 * total)
+        request.robot.session.answered(chunk)
         self.timings["prepared"].add(prepared)
         self.timings["queued"].add(queued)
         self.timings["total"].add(total)

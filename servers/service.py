@@ -203,7 +203,8 @@ class Service:
                     )
                 return
             frame = _frame(message, item.arrays, robot.session.body)
-            robot.session.observe(frame, message.observed_at_ns)
+            seen = {one.name: one.at_ns for one in message.arrays if one.at_ns is not None}
+            robot.session.observe(frame, message.observed_at_ns, seen)
             robot.instruction = "; ".join(message.words.values())
             if message.act:
                 self._ask(robot, message, item)
@@ -217,9 +218,13 @@ class Service:
 
     def _ask(self, robot: Robot, message: wire.Observe, item: _Received) -> None:
         robot.asked(item.at)
+        session, prefix = robot.session, dict[str, np.ndarray]()
+        if message.chunk_ns is not None:
+            rows = message.executed_steps, message.frozen_steps
+            prefix = session.prefix(message.chunk_ns, *rows)
         waiting = Waiting(
-            observation=robot.session.observation(message.seed, message.step),
-            memory=robot.session.memory,
+            observation=session.observation(message.seed, message.step, prefix),
+            memory=session.memory,
             number=message.request,
             robot=robot,
             reply=item.reply,

@@ -11,7 +11,7 @@ import pytest
 from octoverse import wire
 from octoverse.embodiment import Embodiment
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
-from octoverse.episode import Calibration
+from octoverse.episode import ActionChunk, Calibration, Observation
 from octoverse.packing import pack
 from octoverse.servers.service import Service
 from octoverse.synthetic import random_frame
@@ -380,3 +380,59 @@ def test_a_deadline_missed_is_counted_for_its_robot(servo: Any, build: Build) ->
     assert late.fault().code == "stale"
     [missed] = [robot.missed for robot in service.status().robots if robot.client == "late"]
     assert missed == 1
+
+
+def recorded(policy: Any) -> tuple[list[Observation], list[ActionChunk]]:
+    """What the policy is asked from now on, and what it answers."""
+    seen, given, working = list[Observation](), list[ActionChunk](), policy.act
+
+    def telling(observations: Any, memories: Any) -> Any:
+        seen.extend(observations)
+        given.extend(chunks := working(observations, memories))
+        return chunks
+
+    policy.act = telling
+    return seen, given
+
+
+def test_an_answer_is_to_begin_with_the_rows_that_the_robot_executes_anyway(
+    servo: Any, build: Build
+) -> None:
+    policy = servo()
+    seen, given = recorded(policy)
+    peer = Peer(build(policy))
+    peer.hello()
+    for request, fields in enumerate(
+        [{}, {"chunk_ns": 1, "executed_steps": 2, "frozen_steps": 3}, {"chunk_ns": 9}], 1
+    ):
+        peer.observe(request, **fields)
+        assert isinstance(peer.hear(), wire.Act)
+    assert [set(one.prefix) for one in seen] == [set(), {"arm", "gripper"}, set()]
+    for group, rows in seen[1].prefix.items():
+        assert np.array_equal(rows, given[0].action[group][2:5])
+
+
+def test_a_stream_is_filed_by_its_own_time(servo: Any, build: Build) -> None:
+    policy = servo()
+    seen, _ = recorded(policy)
+    peer = Peer(build(policy))
+    peer.hello()
+    arrays = {k: v for k, v in FRAME.items() if k != "instruction"}
+
+    def say(request: int, at_ns: int, **times: int) -> wire.Reply:
+        message = wire.Observe(
+            session=peer.session,
+            request=request,
+            observed_at_ns=at_ns,
+            words={"instruction": FRAME["instruction"]},
+        )
+        header, body = pack(message, arrays, times)
+        peer.service.receive(header, memoryview(body.tobytes()), peer.reply)
+        return peer.hear()
+
+    assert isinstance(say(1, 10**9, wrist=10**9 - 10**8, tool=10**9), wire.Act)
+    assert [seen[0].valid[name][-1] for name in ("table", "wrist", "tool")] == [True, False, True]
+    fault = say(2, 2 * 10**9, wrist=3 * 10**9)
+    assert isinstance(fault, wire.Fault)
+    assert fault.code == "bad_observation"
+    assert "tabletop_arm.wrist: expected it to be seen at most" in fault.message
