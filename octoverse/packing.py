@@ -54,18 +54,17 @@ class Jpeg:
         return image
 
 
-def pack(
-    message: M, arrays: Packed, times: Mapping[str, int] | None = None
-) -> tuple[bytes, np.ndarray]:
-    """Lay all arrays into one body, and say in the header where they are.
+def place(
+    arrays: Packed, times: Mapping[str, int] | None = None
+) -> tuple[tuple[ArraySpec, ...], int]:
+    """Decide where each array lies in one body.
 
     Args:
-        message: The header, but for its arrays.
         arrays: By name.
         times: When single arrays were seen [ns], where that is not when the frame was.
 
     Returns:
-        The header, and the body, uint8 (bytes,), which nothing else refers to: send it as it is.
+        The places, in order, and the size of the body [bytes].
     """
     specs, offset = [], 0
     for name, array in arrays.items():
@@ -81,15 +80,36 @@ def pack(
         )
         specs.append(spec)
         offset += -(-size // ALIGNMENT) * ALIGNMENT
-    body = np.empty(offset, np.uint8)
-    place = body.data
+    return tuple(specs), offset
+
+
+def fill(body: memoryview, specs: tuple[ArraySpec, ...], arrays: Packed) -> None:
+    """Write arrays, in the order of their places, into a body of bytes."""
     for spec, array in zip(specs, arrays.values(), strict=True):
         if isinstance(array, Jpeg):
-            place[spec.offset : spec.offset + spec.size] = array.data
+            body[spec.offset : spec.offset + spec.size] = array.data
         elif spec.size:
             data = np.ascontiguousarray(array).data.cast("B")
-            place[spec.offset : spec.offset + spec.size] = data
-    return encode(msgspec.structs.replace(message, arrays=tuple(specs))), body
+            body[spec.offset : spec.offset + spec.size] = data
+
+
+def pack(
+    message: M, arrays: Packed, times: Mapping[str, int] | None = None
+) -> tuple[bytes, np.ndarray]:
+    """Lay all arrays into one body, and say in the header where they are.
+
+    Args:
+        message: The header, but for its arrays.
+        arrays: By name.
+        times: When single arrays were seen [ns], where that is not when the frame was.
+
+    Returns:
+        The header, and the body, uint8 (bytes,), which nothing else refers to: send it as it is.
+    """
+    specs, size = place(arrays, times)
+    body = np.zeros(size, np.uint8)  # the gaps between arrays tell nothing
+    fill(body.data, specs, arrays)
+    return encode(msgspec.structs.replace(message, arrays=specs)), body
 
 
 def packed(message: Reply, arrays: Mapping[str, np.ndarray]) -> tuple[bytes, bytes | memoryview]:
