@@ -1,48 +1,94 @@
-"""One robot's policy, computed by a server: call it like a LocalPolicy."""
+"""One robot's policy, computed by a server: call it like a LocalPolicy.
 
-import logging
-import time
+Client blocks; AsyncClient, which is found here too, is for asyncio.
+"""
+
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
-
-import msgspec
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from octoverse import wire
-from octoverse.acting import check_chunk
-from octoverse.checking import FrameCheck
-from octoverse.embodiment import Camera, Embodiment, GoalImage
+from octoverse.embodiment import Embodiment
 from octoverse.episode import ActionChunk, Calibration, Frame
-from octoverse.errors import RemoteError, SpecMismatch
-from octoverse.packing import Jpeg, pack, views
+from octoverse.servers.clock import ServerClock
 from octoverse.servers.connection import Connection
+from octoverse.servers.conversation import Conversation, RoundTrip
+from octoverse.servers.line import Line
 
-logger = logging.getLogger(__name__)
-
-_EMPTY = np.empty(0, np.uint8)
-R = TypeVar("R", wire.Welcome, wire.Act, wire.Pong)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoundTrip:
-    """Where the time of the last answer went."""
-
-    total_ms: float
-    """From the call until its return."""
-    server: wire.Timing
+if TYPE_CHECKING:
+    from octoverse.servers.asynchronous import AsyncClient as AsyncClient
 
 
-class Client:
+class Robot:
+    """What both clients are made of: one robot's conversation and its line to the server."""
+
+    def __init__(
+        self,
+        address: str,
+        body: Embodiment,
+        *,
+        timeout: float = 2.0,
+        name: str = "",
+        calibration: Mapping[str, Calibration] | None = None,
+        jpeg_quality: int | None = None,
+        resume: str | None = None,
+    ) -> None:
+        self.body = body
+        self._conversation = Conversation(
+            body, name=name, calibration=calibration, jpeg_quality=jpeg_quality, resume=resume
+        )
+        self._line = Line(address, timeout, self._conversation.read)
+
+    @property
+    def timeout(self) -> float:
+        """Longest that any call takes [s]; also the deadline that the server is told."""
+        return self._line.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._line.timeout = seconds
+
+    @property
+    def welcome(self) -> wire.Welcome:
+        """What the server told when it last greeted this robot."""
+        return self._conversation.welcome
+
+    @property
+    def session(self) -> str:
+        """What another client has to `resume` to go on with this one's window; keep it secret."""
+        return self.welcome.session
+
+    @property
+    def clock(self) -> ServerClock:
+        """How the server's clock stands to this one, and how long the ways take."""
+        return self._conversation.clock
+
+    @property
+    def last_timing(self) -> RoundTrip | None:
+        """Where the time of the last answer went."""
+        return self._conversation.last_timing
+
+    @property
+    def late(self) -> int:
+        """How many answers came after this client had given them up."""
+        return self._conversation.late
+
+    @property
+    def restarts(self) -> int:
+        """How often the server had lost the session, and the window started anew."""
+        return self._conversation.restarts
+
+
+class Client(Robot):
     """Asks a policy server for one robot's actions; blocking, for one thread.
 
     Args:
         address: As in tcp://127.0.0.1:5555.
         body: The robot's spec; it must mean the same as the one the policy was trained with.
-        timeout: Longest wait for any answer [s]; also the deadline that the server is told.
+        timeout: Longest that any call takes [s]; also the deadline that the server is told.
         name: What the server's table calls this robot.
         calibration: Of the robot's cameras, by name.
         jpeg_quality: 1 to 100 to compress images, None to send them as they are.
+        resume: `session` of an earlier client of this robot, to go on with its window.
 
     Raises:
         ServerUnreachable: if no policy server answers in time.
@@ -58,26 +104,23 @@ class Client:
         name: str = "",
         calibration: Mapping[str, Calibration] | None = None,
         jpeg_quality: int | None = None,
+        resume: str | None = None,
     ) -> None:
-        if not timeout > 0:
-            raise ValueError(f"timeout must be above 0 s, got {timeout} s.")
-        if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality must be 1 to 100, got {jpeg_quality}.")
-        self.body, self.name, self.jpeg_quality = body, name, jpeg_quality
-        self.last_timing: RoundTrip | None = None
-        self._check, self._calibration = FrameCheck(body), dict(calibration or {})
-        self._seed = self._step = self._number = 0
-        self._connection = Connection(address, timeout)
+        super().__init__(
+            address,
+            body,
+            timeout=timeout,
+            name=name,
+            calibration=calibration,
+            jpeg_quality=jpeg_quality,
+            resume=resume,
+        )
+        self._connection = Connection(self._line)
         try:
-            self.welcome = self._hello()
+            self._connection.carry(self._conversation.hello())
         except BaseException:
-            self._connection.close()
+            self._line.close()
             raise
-
-    @property
-    def late(self) -> int:
-        """How many answers came after this client had given them up."""
-        return self._connection.late
 
     def act(
         self,
@@ -86,15 +129,24 @@ class Client:
         observed_at_ns: int | None = None,
         deadline_ms: float | None = None,
         seed: int | None = None,
+        chunk_ns: int | None = None,
+        executed_steps: int = 0,
+        frozen_steps: int = 0,
+        seen_at_ns: Mapping[str, int] | None = None,
     ) -> ActionChunk:
         """Add a frame to the robot's window and ask for the next actions.
 
         Args:
             frame: What the body sees.
             observed_at_ns: When, by a monotonic clock; now if not given.
-            deadline_ms: Later than that the server does not compute it; the timeout if not given.
+            deadline_ms: From now; later than that it is not computed. The timeout if not given.
             seed: Decides, with the count of calls since the reset, the noise of sampled actions;
                 that of the reset if not given.
+            chunk_ns: When what the chunk that is being played answers was observed.
+            executed_steps: How many of its rows had been executed when the frame was seen.
+            frozen_steps: How many after those will be executed whatever comes: the new chunk
+                begins with them.
+            seen_at_ns: When single streams were seen, where that is not when the frame was.
 
         Raises:
             SpecMismatch: if the frame does not fit the body.
@@ -102,41 +154,29 @@ class Client:
             RemoteError: if the server refuses; its `code` says why.
             ServerUnreachable: if no answer comes in time.
         """
-        began = time.monotonic()
-        observe = wire.Observe(
-            session=self.welcome.session,
-            request=self._next(),
-            observed_at_ns=time.monotonic_ns() if observed_at_ns is None else observed_at_ns,
-            step=self._step,
-            seed=self._seed if seed is None else seed,
-            deadline_ms=1000 * self._connection.timeout if deadline_ms is None else deadline_ms,
+        talk = self._conversation.act(
+            frame,
+            observed_at_ns=observed_at_ns,
+            deadline_ms=1000 * self.timeout if deadline_ms is None else deadline_ms,
+            seed=seed,
+            chunk_ns=chunk_ns,
+            executed_steps=executed_steps,
+            frozen_steps=frozen_steps,
+            seen_at_ns=seen_at_ns,
         )
-        header, body = self._pack(observe, frame)
-        self._step += 1
-        try:
-            act, packed = self._ask(header, body, observe.request, wire.Act)
-        except RemoteError as error:
-            if error.code != "no_session":
-                raise
-            logger.warning("%s: the server forgot this robot; saying hello again", self.body.name)
-            self.welcome = self._hello()
-            observe = msgspec.structs.replace(observe, session=self.welcome.session)
-            header, body = self._pack(observe, frame)
-            act, packed = self._ask(header, body, observe.request, wire.Act)
-        chunk = self._chunk(act, packed)
-        check_chunk(self.body, self.welcome.horizons, chunk, observe.observed_at_ns)
-        self.last_timing = RoundTrip(total_ms=1000 * (time.monotonic() - began), server=act.timing)
-        return chunk
+        return self._connection.carry(talk)
 
-    def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:
+    def observe(
+        self,
+        frame: Frame,
+        *,
+        observed_at_ns: int | None = None,
+        seen_at_ns: Mapping[str, int] | None = None,
+    ) -> None:
         """Add a frame to the robot's window without asking for actions; raises as `act` does."""
-        observe = wire.Observe(
-            session=self.welcome.session,
-            request=self._next(),
-            observed_at_ns=time.monotonic_ns() if observed_at_ns is None else observed_at_ns,
-            act=False,
+        self._connection.carry(
+            self._conversation.observe(frame, observed_at_ns=observed_at_ns, seen_at_ns=seen_at_ns)
         )
-        self._connection.tell(*self._pack(observe, frame))
 
     def reset(self, seed: int = 0, calibration: Mapping[str, Calibration] | None = None) -> None:
         """Begin a new episode: forget the window and the memory.
@@ -146,24 +186,17 @@ class Client:
             calibration: Of cameras that have been calibrated anew.
 
         Raises:
-            ServerUnreachable: if there is no connection in time.
+            ServerUnreachable: if the server does not hear it in time.
         """
-        self._seed, self._step = seed, 0
-        self._calibration.update(calibration or {})
-        reset = wire.Reset(
-            session=self.welcome.session, request=self._next(), calibration=self._calibration
-        )
-        self._connection.tell(wire.encode(reset), _EMPTY)
+        self._connection.carry(self._conversation.reset(seed, calibration))
 
     def ping(self) -> wire.Pong:
         """Ask how the server is; raises ServerUnreachable if it does not answer in time."""
-        number = self._next()
-        header = wire.encode(wire.Ping(request=number))
-        return self._ask(header, _EMPTY, number, wire.Pong)[0]
+        return self._connection.carry(self._conversation.ping())
 
     def close(self) -> None:
         """Give the session back and close the connection."""
-        self._connection.close(wire.encode(wire.Bye(session=self.welcome.session)))
+        self._line.close(self._conversation.bye())
 
     def __enter__(self) -> "Client":
         return self
@@ -171,59 +204,11 @@ class Client:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _hello(self) -> wire.Welcome:
-        number = self._next()
-        hello = wire.Hello(
-            protocol=wire.PROTOCOL,
-            embodiment=self.body,
-            client=self.name,
-            calibration=self._calibration,
-            request=number,
-        )
-        return self._ask(wire.encode(hello), _EMPTY, number, wire.Welcome)[0]
 
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
+def __getattr__(name: str) -> Any:
+    # A client that blocks spares itself the import of asyncio.
+    if name == "AsyncClient":
+        from octoverse.servers.asynchronous import AsyncClient
 
-    def _ask(
-        self, header: bytes, body: np.ndarray, number: int, kind: type[R]
-    ) -> tuple[R, memoryview]:
-        reply, packed = self._connection.ask(header, body, number)
-        if isinstance(reply, wire.Fault):
-            raise RemoteError(reply.code, reply.message, reply.remedy)
-        if not isinstance(reply, kind):
-            raise RemoteError(
-                "bad_message",
-                f"The server answered with {type(reply).__name__}, expected {kind.__name__}.",
-            )
-        return reply, packed
-
-    def _pack(self, observe: wire.Observe, frame: Frame) -> tuple[bytes, np.ndarray]:
-        words: dict[str, str] = {}
-        arrays: dict[str, np.ndarray | Jpeg] = {}
-        for name, value in self._check(frame).items():
-            stream = self.body.observation[name]
-            if isinstance(value, str):
-                words[name] = value
-            elif isinstance(stream, Camera | GoalImage) and self.jpeg_quality is not None:
-                arrays[name] = Jpeg.encode(value, self.jpeg_quality)
-            else:
-                arrays[name] = value
-        header, body = pack(msgspec.structs.replace(observe, words=words), arrays)
-        limit = self.welcome.limits.message_bytes
-        if len(body) > limit:
-            raise SpecMismatch(
-                f"{self.body.name}: expected a frame of at most {limit} bytes, got {len(body)}. "
-                "Send smaller images (see welcome.camera_sizes) or set jpeg_quality."
-            )
-        return header, body
-
-    def _chunk(self, act: wire.Act, packed: memoryview) -> ActionChunk:
-        arrays = views(act.arrays, packed, self.welcome.limits.image_bytes)
-        return ActionChunk(
-            embodiment=self.body.name,
-            action={name: np.array(array) for name, array in arrays.items()},
-            observed_at_ns=act.observed_at_ns,
-            text=act.text,
-        )
+        return AsyncClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

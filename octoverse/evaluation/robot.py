@@ -19,7 +19,8 @@ from octoverse.errors import OctoverseError
 from octoverse.evaluation.baselines import baseline
 from octoverse.evaluation.film import Camera, Film, FilmConfig
 from octoverse.evaluation.rollout import Moment, Rollout, play
-from octoverse.servers.client import Client, RoundTrip
+from octoverse.servers.client import Client
+from octoverse.servers.conversation import RoundTrip
 from octoverse.simulation.world import EnvironmentSpec
 
 _TELL_EVERY_S = 0.2

@@ -11,16 +11,20 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import zmq
 
 from octoverse.embodiment import Embodiment, PathGroup
 from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.episode import ActionChunk, Frame, Observation
-from octoverse.servers.client import Client
+from octoverse.servers.client import AsyncClient, Client
+from octoverse.servers.conversation import Conversation
 from octoverse.servers.histogram import seconds, sizes
+from octoverse.servers.line import Line
 from octoverse.servers.status import RobotStatus, ServerStatus
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
+from octoverse.wire import Reply, encode
 
 BODIES = {"tabletop_arm": TABLETOP_ARM, "road_car": ROAD_CAR}
 HORIZON = 6
@@ -139,8 +143,61 @@ def figures() -> ServerStatus:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that are not told otherwise wait as long as a busy machine may take."""
-    told = Client.__init__.__kwdefaults__ or {}
-    monkeypatch.setattr(Client.__init__, "__kwdefaults__", told | {"timeout": PATIENCE_S})
+    for client in (Client, AsyncClient):
+        told = client.__init__.__kwdefaults__ or {}
+        monkeypatch.setattr(client.__init__, "__kwdefaults__", told | {"timeout": PATIENCE_S})
+
+
+class Puppet:
+    """A server's socket that does what the test says."""
+
+    def __init__(self, address: str = "tcp://127.0.0.1:*", **options: Any) -> None:
+        self.context = zmq.Context()
+        self.socket: zmq.Socket[bytes] = self.context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.RCVTIMEO, round(1000 * PATIENCE_S))
+        for name, value in options.items():
+            self.socket.setsockopt(getattr(zmq, name), value)
+        self.socket.bind(address)
+        self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def hear(self) -> list[bytes]:
+        self.route, *frames = self.socket.recv_multipart()
+        return frames
+
+    def say(self, *frames: bytes | Reply) -> None:
+        sent = [frame if isinstance(frame, bytes) else encode(frame) for frame in frames]
+        self.socket.send_multipart([self.route, *sent])
+
+    def die(self, linger: int = 0) -> None:
+        self.context.destroy(linger=linger)
+
+
+@pytest.fixture
+def puppet() -> Iterator[Callable[..., Puppet]]:
+    """Starts puppets that are gone when the test ends; one of another's address replaces it."""
+    puppets: list[Puppet] = []
+
+    def start(address: str = "tcp://127.0.0.1:*", **options: Any) -> Puppet:
+        puppets.append(Puppet(address, **options))
+        return puppets[-1]
+
+    yield start
+    for one in puppets:
+        one.die()
+
+
+@pytest.fixture
+def open_line() -> Iterator[Callable[..., Line]]:
+    """Opens lines that are closed when the test ends."""
+    opened: list[Line] = []
+
+    def start(address: str, timeout: float = 60.0, **settings: Any) -> Line:
+        opened.append(Line(address, timeout, Conversation(TABLETOP_ARM).read, **settings))
+        return opened[-1]
+
+    yield start
+    for line in opened:
+        line.close()
 
 
 @pytest.fixture(scope="session")

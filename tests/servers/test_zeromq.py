@@ -184,14 +184,11 @@ def test_what_waits_is_dropped_when_its_robot_is_reset(
             waiting = pool.submit(two.act, CAR_FRAME)
             until(lambda: server.status().queue == 1)
             with Client(server.address, ROAD_CAR) as helper:
-                helper.welcome = two.welcome
+                own, helper._conversation._welcome = helper.welcome, two.welcome
                 helper.reset()
                 with pytest.raises(RemoteError, match="The robot was reset"):
                     waiting.result()
-                helper.welcome = wire.Welcome(
-                    **{f: getattr(two.welcome, f) for f in two.welcome.__struct_fields__}
-                    | {"session": "0" * 32}
-                )
+                helper._conversation._welcome = own
             policy.hold.set()
             busy.result()
     assert len(policy.batches) == 1
