@@ -1,48 +1,98 @@
-"""What `octoverse serve` says once it listens: what it serves, where, for which bodies."""
+"""What `octoverse serve` says once it listens, on one screen, however many bodies there are."""
 
-from rich.console import Group
+from collections import defaultdict
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from octoverse.policy import Policy
+from octoverse.acting import ActingPolicy
+
+_FEW = 12
+"""So many bodies have a line each."""
+_WIDE = 30
 
 
-def announcement(policy: Policy, address: str) -> Group:
-    """Put it on one screen."""
+def announcement(policy: ActingPolicy, address: str, places: Mapping[str, str]) -> RenderableType:
+    """Say what is served, where, for which bodies, how to ask and how to stop.
+
+    Args:
+        policy: What is served.
+        address: Where robots find it.
+        places: What else is to be found where.
+    """
+    facts = {
+        "serves": policy.model,
+        "statistics": policy.statistics,
+        "sees": f"{policy.frames} frame{'s' if policy.frames > 1 else ''} at a time",
+        "robots": address,
+        **places,
+    }
+    body = next(iter(policy.bodies))
     return Group(
-        screen(policy, address),
+        "",
+        _facts(facts),
+        "",
+        _one_by_one(policy) if len(policy.bodies) <= _FEW else _together(policy),
+        "",
+        Text("From a robot's program:", style="dim"),
         Text(
-            "From a robot's program:\n"
             "  from octoverse import registry\n"
             "  from octoverse.servers.client import Client\n"
-            f'  body = registry.load("embodiment", "{next(iter(policy.bodies))}")\n'
+            f'  body = registry.load("embodiment", "{body}")\n'
             f'  with Client("{address}", body) as robot:\n'
-            "      chunk = robot.act(frame)\n\n"
-            "Stop with Ctrl-C.",
+            "      chunk = robot.act(frame)"
         ),
+        "",
+        "Stop with Ctrl-C. What it has taken is answered first.",
     )
 
 
-def screen(policy: Policy, address: str) -> Table:
-    """What is served, where, for which bodies."""
-    table = Table(
-        "body",
-        "Hz",
-        "sees",
-        "answers (rows of a chunk)",
-        "fingerprint",
-        title=f"{policy.model} serves at {address}",
-        caption=f"window of {policy.frames} frame{'s' if policy.frames > 1 else ''}; "
-        f"statistics: {policy.statistics}",
-    )
+def _facts(facts: Mapping[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, fact in facts.items():
+        table.add_row(name, _line(fact, "bold" if name in ("serves", "robots") else ""))
+    return table
+
+
+def _one_by_one(policy: ActingPolicy) -> Table:
+    """What each body sees and answers."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("body", no_wrap=True)
+    table.add_column("Hz", justify="right", no_wrap=True)
+    table.add_column("sees")
+    table.add_column("rows of answers", no_wrap=True, overflow="ellipsis", max_width=_WIDE)
     for name, body in policy.bodies.items():
-        sizes = policy.camera_sizes[name]
+        sizes = policy.camera_sizes.get(name, {})
         sees = [
-            f"{stream} {sizes[stream][0]} x {sizes[stream][1]}" if stream in sizes else stream
+            f"{stream} {sizes[stream][0]}x{sizes[stream][1]}" if stream in sizes else stream
             for stream in body.observation
         ]
-        rows = [f"{group} ({count})" for group, count in policy.horizons[name].items()]
-        table.add_row(
-            name, f"{body.control_hz:g}", ", ".join(sees), ", ".join(rows), body.fingerprint
-        )
+        table.add_row(name, f"{body.control_hz:g}", _line(", ".join(sees)), _answers(policy, name))
     return table
+
+
+def _together(policy: ActingPolicy) -> Table:
+    """Which bodies are answered alike."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, body in policy.bodies.items():
+        alike[_answers(policy, name)].append(f"{name} {body.control_hz:g}\N{NO-BREAK SPACE}Hz")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("rows of answers", no_wrap=True, overflow="ellipsis", max_width=_WIDE)
+    table.add_column(f"{len(policy.bodies)} bodies")
+    for answers, names in alike.items():
+        table.add_row(answers, ", ".join(names))
+    return table
+
+
+def _line(words: str, style: str = "") -> Text:
+    """Keep to one line, whatever its width."""
+    return Text(words, style, no_wrap=True, overflow="ellipsis")
+
+
+def _answers(policy: ActingPolicy, body: str) -> str:
+    return ", ".join(f"{group} {rows}" for group, rows in policy.horizons[body].items())

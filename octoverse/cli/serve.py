@@ -1,5 +1,6 @@
 """`octoverse serve`: answer robots over ZeroMQ with a checkpoint."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
 from octoverse.servers.log_file import LogFile
 from octoverse.servers.logs import Journal
+from octoverse.servers.monitor import DEFAULT_PORT, Monitor
 from octoverse.servers.zeromq import DEFAULT_ADDRESS, Server
 
 
@@ -39,6 +41,9 @@ def serve(
     statistics: Annotated[
         tuple[str, ...], arg(help="Whose statistics scale, where data sets are kept apart.")
     ] = (),
+    monitor: Annotated[
+        int, arg(help="Port of the page, /metrics and /health, or the next free one; 0 for none.")
+    ] = DEFAULT_PORT,
     log: Annotated[Path | None, arg(help="A file that gets what stderr gets.")] = None,
 ) -> None:
     """Answer robots over ZeroMQ with a checkpoint, until Ctrl-C."""
@@ -47,10 +52,12 @@ def serve(
             "max_batch must be at least 1, max_wait_ms and threads at least 0, got "
             f"{max_batch}, {max_wait_ms:g} and {threads}."
         )
+    if not 0 <= monitor <= 65535:
+        raise BadConfig(f"monitor: expected a port from 1 to 65535, or 0 for none, got {monitor}.")
     if threads:
         torch.set_num_threads(threads)
     console = Console(highlight=False)
-    with Journal(LogFile(log) if log else None):
+    with Journal(LogFile(log) if log else None) as journal, ExitStack() as stack:
         policy = checkpoints.load(checkpoint, device)
         use_statistics(policy, *statistics)
         if precision == "bfloat16":
@@ -60,5 +67,15 @@ def serve(
         if compiled:
             policy.trunk.compile_blocks()
         server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
-        server.run(lambda: console.print(announcement(policy, server.address)))
+        places = {"log": str(log)} if log else {}
+        if monitor:
+            page = Monitor(
+                server.status,
+                server.service.pictures,
+                port=monitor,
+                log_lines_lost=lambda: journal.lost,
+            )
+            stack.enter_context(page)
+            places["page"] = f"{page.address}, with /metrics and /health"
+        server.run(lambda: console.print(announcement(policy, server.address, places)))
     console.print("Stopped.")

@@ -1,8 +1,11 @@
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,9 @@ def test_it_says_where_it_serves_answers_and_stops_when_asked(
         with Client(address, ROAD_CAR, timeout=60) as client:
             chunk = client.act(random_frame(ROAD_CAR, np.random.default_rng(0)))
         assert chunk.action["path"].shape == (30, 3)
+        [page] = re.findall(r"http://127.0.0.1:\d+", said)
+        with urllib.request.urlopen(f"{page}/health", timeout=60) as answer:
+            assert json.loads(answer.read()) == {"healthy": True, "trouble": ""}
         process.send_signal(signal.SIGINT)
         rest, log = process.communicate(timeout=60)
     assert process.returncode == 0 and "Stopped." in rest
@@ -62,6 +68,21 @@ def test_an_address_beyond_this_machine_is_refused_in_words(small_checkpoint: Pa
         serve(small_checkpoint, address="tcp://0.0.0.0:5555")
 
 
+@pytest.mark.parametrize("monitor", [0, 5590])
+def test_there_is_a_page_unless_it_is_turned_off(
+    small_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    monitor: int,
+) -> None:
+    def run(server: Server, started: Callable[[], None]) -> None:
+        started()
+
+    monkeypatch.setattr(Server, "run", run)
+    serve(small_checkpoint, monitor=monitor)
+    assert ("http://127.0.0.1:" in capsys.readouterr().out) == bool(monitor)
+
+
 def test_a_log_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no/server\.log"):
         serve(tmp_path, log=tmp_path / "no" / "server.log")
@@ -75,3 +96,5 @@ def test_what_is_no_checkpoint_is_refused_in_words(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_are_refused(small_checkpoint: Path) -> None:
     with pytest.raises(BadConfig, match=r"max_batch must be at least 1, .* got 0, 5 and 0"):
         serve(small_checkpoint, max_batch=0)
+    with pytest.raises(BadConfig, match=r"monitor: expected a port from 1 to 65535, .* got 70000"):
+        serve(small_checkpoint, monitor=70000)
