@@ -21,7 +21,7 @@ _FRAMES = 32
 """Frames that wait for a policy that is slow or away; older ones are dropped."""
 _DELAYS, _QUANTILE = 32, 0.95
 _LOG_EVERY_NS = 10**9
-_LAST_CALL_S = 5.0
+_LAST_CALL_S = 10.0
 
 
 class Asked(Protocol):
@@ -163,7 +163,7 @@ class Pilot:
             self._clear()
 
     def close(self) -> None:
-        """End the thread; waits a few seconds for what it is asking, and no longer."""
+        """End the thread; waits up to ten seconds for what it is asking, and no longer."""
         with self._changed:
             self._closed = True
             self._changed.notify()
