@@ -134,6 +134,11 @@ class LocalPolicy:
         self.session = open_session(policy, body, calibration=calibration)
         self.reset()
 
+    @property
+    def frames(self) -> int:
+        """How many frames a window has."""
+        return self.session.frames
+
     def act(
         self,
         frame: Frame,
@@ -141,14 +146,33 @@ class LocalPolicy:
         observed_at_ns: int | None = None,
         deadline_ms: float | None = None,
         seed: int | None = None,
+        chunk_ns: int | None = None,
+        executed_steps: int = 0,
+        frozen_steps: int = 0,
     ) -> ActionChunk:
-        """Add a frame to the window and compute the next actions; there is no deadline here."""
+        """Add a frame to the window and compute the next actions; there is no deadline here.
+
+        Args:
+            frame: As for any RobotPolicy, like the next three.
+            observed_at_ns: When.
+            deadline_ms: Of no effect.
+            seed: Of the noise.
+            chunk_ns: `observed_at_ns` of the chunk that the robot is playing.
+            executed_steps: How many of its rows were executed when the frame was seen.
+            frozen_steps: How many rows after those will be executed whatever comes; the new chunk
+                begins with them, if the policy can.
+        """
         self.observe(frame, observed_at_ns=observed_at_ns)
-        observation = self.session.observation(self._seed if seed is None else seed, self._step)
+        prefix = {}
+        if chunk_ns is not None:
+            prefix = self.session.prefix(chunk_ns, executed_steps, frozen_steps)
+        seed = self._seed if seed is None else seed
+        observation = self.session.observation(seed, self._step, prefix)
         self._step += 1
         [chunk] = self.policy.act([observation], [self.session.memory])
         horizons = self.policy.horizons[self.body.name]
         check_chunk(self.body, horizons, chunk, observation.observed_at_ns)
+        self.session.answered(chunk)
         return chunk
 
     def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:

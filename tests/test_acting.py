@@ -25,6 +25,8 @@ class Tracing:
     horizons: Mapping[str, Mapping[str, int]] = {"tabletop_arm": HORIZONS}
     camera_sizes: Mapping[str, Mapping[str, tuple[int, int]]] = {"tabletop_arm": {"table": (8, 6)}}
 
+    seen: Observation
+
     def prepare(self, body: str, frame: Frame) -> Frame:
         assert body == "tabletop_arm"
         return {**frame, "table": frame["table"][:8, :6]}
@@ -33,6 +35,7 @@ class Tracing:
         self, observations: Sequence[Observation], memories: Sequence[dict[str, Any]]
     ) -> list[ActionChunk]:
         [seen], [memory] = observations, memories
+        self.seen = seen
         memory["calls"] = memory.get("calls", 0) + 1
         numbers = [seen.seed, seen.step, memory["calls"], seen.valid["tool"].sum()]
         return [
@@ -69,6 +72,17 @@ def test_a_local_policy_counts_steps_and_keeps_window_and_memory() -> None:
     assert local.act(FRAME, observed_at_ns=300_000_000, seed=3).action["arm"][0, 0] == 3
     local.reset()
     assert local.act(FRAME, observed_at_ns=0).action["arm"][0].tolist() == [0, 0, 1, 1]
+
+
+def test_a_local_policy_begins_with_the_rows_that_are_executed_anyway() -> None:
+    local = LocalPolicy(policy := Tracing(), "tabletop_arm")
+    assert local.frames == 2
+    first = local.act(FRAME, observed_at_ns=0)
+    local.act(FRAME, observed_at_ns=1, chunk_ns=0, executed_steps=1, frozen_steps=2)
+    assert policy.seen.prefix["arm"].tolist() == first.action["arm"][1:3].tolist()
+    local.reset()
+    local.act(FRAME, observed_at_ns=1, chunk_ns=0, executed_steps=1, frozen_steps=2)
+    assert not policy.seen.prefix
 
 
 def test_time_is_the_clock_s_where_none_is_given() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from octoverse.acting import LocalPolicy
 from octoverse.embodiment import Embodiment, Gripper, JointPosition, State
 from octoverse.embodiments.rc_car import RC_CAR
 from octoverse.embodiments.road_car import ROAD_CAR
@@ -424,6 +425,30 @@ def test_a_policy_that_hangs_does_not_hang_the_end(
     flight.pilot.close()
     assert caplog.records[-1].message == "tabletop_arm: the policy hangs, left it alone"
     monkeypatch.undo()
+
+
+def test_a_policy_in_this_process_is_flown_as_well(
+    servo: type, until: Callable[[Callable[[], bool]], None]
+) -> None:
+    """Each answer is what the policy alone gives for the frames that it was shown."""
+    policy, alone = LocalPolicy(servo(), "tabletop_arm"), LocalPolicy(servo(), "tabletop_arm")
+    rng, sent, said = np.random.default_rng(4), [], []
+    with Pilot(policy, ChunkPlayer(TABLETOP_ARM, execute=2)) as pilot:
+        pilot.reset(seed=5)
+        alone.reset(seed=5)
+        for now in range(8):
+            frame = random_frame(TABLETOP_ARM, rng)
+            action = pilot.step(frame, now * STEP)
+            sent.append(None if action is None else action["arm"].tolist())
+            if pilot._asking:
+                until(lambda: bool(pilot._outcomes))
+                said.append(alone.act(frame, observed_at_ns=now * STEP).action["arm"].tolist())
+            else:
+                until(lambda: not pilot._frames)
+                alone.observe(frame, observed_at_ns=now * STEP)
+    # Asked at 0, and answered when nothing had moved yet; asked at 3, 5 and 7, answered a step on.
+    first, second, third, _ = said
+    assert sent == [None, *first[:3], *second[1:3], *third[1:3]]
 
 
 def test_a_policy_and_a_player_of_different_bodies_are_refused() -> None:
