@@ -212,11 +212,10 @@ class Batcher:
             self._changed.notify_all()
             return left
 
-    @property
-    def retry_after_ms(self) -> float:
-        """When a full line will have moved on, by a guess."""
-        batches = 1 + self._count // self.max_batch
-        return max(1.0, 1000 * (self.inference or _UNKNOWN_S) * batches)
+    def retry_after(self, robot: Robot) -> float:
+        """When what waits now, of this robot and of all, will be computed, by a guess [s]."""
+        batches = 1 + max(len(robot.turn.line), self._count // self.max_batch)
+        return (self.inference or _UNKNOWN_S) * batches
 
     def _crowded_out(self, request: Waiting) -> Waiting:
         """Say who leaves the full line, and take it out if it is in there."""

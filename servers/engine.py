@@ -123,7 +123,7 @@ class Engine:
         with self._lock:
             work, self._work = self._work, None
         for request in [*(work.batch if work else ()), *self.batcher.clear()]:
-            self._faults.send(request.reply, "stopping", "The server stops.", request.number)
+            self._faults.stopping(request.reply, request.number)
 
     def swap(self, policy: ActingPolicy) -> None:
         """Compute with another policy from the next batch on."""

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 Reply = Callable[[wire.Reply, Mapping[str, np.ndarray]], None]
 """Takes an answer and its arrays back to where a message came from; called from any thread."""
+STOPS = "The server stops."
 _NONE: Mapping[str, np.ndarray] = {}
 _EXPECTED = {"stale", "overloaded", "stopping", "policy_failed"}
 """Not logged one by one: they say nothing of the client, or their cause has been logged."""
@@ -66,6 +67,25 @@ class Faults:
             retry_after_ms=retry_after_ms,
         )
         deliver(reply, fault)
+
+    def overloaded(
+        self, reply: Reply, request: int, why: str, robot: Asker, retry_s: float
+    ) -> None:
+        """Say that there is too much to do, and when to ask again [s]."""
+        retry_ms = max(1.0, 1000 * retry_s)
+        self.send(
+            reply,
+            "overloaded",
+            f"The server is overloaded: {why}.",
+            request,
+            remedy=f"Ask again in {retry_ms:.0f} ms, or less often.",
+            retry_after_ms=retry_ms,
+            robot=robot,
+        )
+
+    def stopping(self, reply: Reply, request: int) -> None:
+        """Say that the server stops."""
+        self.send(reply, "stopping", STOPS, request)
 
     @property
     def counts(self) -> dict[str, int]:

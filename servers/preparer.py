@@ -1,4 +1,4 @@
-"""Decode and resize images in threads, off the socket's thread and off the policy's.
+"""Look at frames, decode and resize images in threads of their own.
 
 What lately took less time than handing it to another thread is done on the spot.
 """
@@ -6,12 +6,19 @@ What lately took less time than handing it to another thread is done on the spot
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
+from octoverse import wire
+from octoverse.embodiment import Embodiment, stream_shape
+from octoverse.errors import BadMessage, SpecMismatch
+from octoverse.packing import Jpeg
 from octoverse.servers.robots import Robot
 from octoverse.wire import Limits
 
+Arrays = Mapping[str, np.ndarray | Jpeg]
 _QUICK_S = 0.0005
 """A robot's messages are handed over only if its last one took longer than this."""
 
@@ -30,6 +37,7 @@ class Preparer:
     ) -> None:
         self._work, self._limits = work, limits
         self._line: queue.SimpleQueue[Robot | None] = queue.SimpleQueue()
+        self._closing = False
         self._threads = [
             threading.Thread(target=self._run, name=f"prepare-{i}", daemon=True)
             for i in range(threads)
@@ -55,16 +63,22 @@ class Preparer:
             self._line.put(robot)
         return True
 
-    def close(self) -> None:
-        """Finish what has begun and end the threads."""
-        for _ in self._threads:
+    def close(self, within_s: float = 5.0) -> None:
+        """Work off what has come, for so long at most, and end the threads."""
+        until = time.monotonic() + within_s
+        if not self._closing:
+            self._closing = True
             self._line.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
-        while (robot := self._line.get()) is not None:
-            self._advance(robot)
+        while (robot := self._line.get()) is not None or not self._line.empty():
+            if robot is None:
+                self._line.put(None)  # the last word stays behind all that come again
+            else:
+                self._advance(robot)
+        self._line.put(None)
 
     def _advance(self, robot: Robot) -> None:
         """Work on one message, and stand in line again if there are more."""
@@ -77,3 +91,26 @@ class Preparer:
             robot.busy = bool(robot.inbox)
             if robot.busy:
                 self._line.put(robot)
+
+
+def frame_of(message: wire.Observe, arrays: Arrays, body: Embodiment) -> dict[str, Any]:
+    """Read what a robot saw; images are decoded once their shape is known to be right.
+
+    Raises:
+        BadMessage: if an image cannot be decoded, or words and an array have one name.
+        SpecMismatch: if an image has another shape than the body's.
+    """
+    frame: dict[str, Any] = dict(message.words)
+    for name, array in arrays.items():
+        if name in frame:
+            raise BadMessage(f"'{name}': expected words or an array, got both.")
+        if isinstance(array, Jpeg) and name in body.observation:
+            shape = stream_shape(body.observation[name])
+            if array.shape != shape:
+                raise SpecMismatch(
+                    f"{body.name}.{name}: expected shape {shape}, got {array.shape}."
+                )
+            frame[name] = array.decode()
+        else:
+            frame[name] = array
+    return frame

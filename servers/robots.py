@@ -17,6 +17,10 @@ from octoverse.wire import Limits
 _SPARED_S = 10.0
 """A robot that was heard of this lately is never forgotten to make room for another."""
 _INBOX = 64
+_BURST_S = 1.0
+"""A robot may send at once what its rate allows in this time."""
+_UNKNOWN_S = 0.01
+"""What a message is taken to need before any has been prepared."""
 _SMOOTHING = 0.2
 _NUMBERS = itertools.count(1)
 
@@ -64,6 +68,8 @@ class Robot:
     """Whether it stands in the line of those that have unread messages."""
     prepared_s: float = math.inf
     """What its last message took to prepare."""
+    observed: bool = False
+    """Whether it has ever delivered a frame."""
     instruction: str = ""
     requests: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -71,11 +77,31 @@ class Robot:
     hz: float = 0.0
     latency_ms: float = 0.0
     _last_request: float | None = None
+    _paced: float = -math.inf
+    """When its next message would come if all had come evenly [s]."""
 
     @property
     def name(self) -> str:
         """What the log calls it."""
         return f"{self.session.body.name} {self.client or 'robot'} ({self.number})"
+
+    def ahead(self, now: float, rate: float) -> float:
+        """Count a message, unless more have come than so many per second.
+
+        Returns:
+            How long it must wait [s]; 0 if it may be taken.
+        """
+        due = max(self._paced, now - _BURST_S)
+        if due > now:
+            return due - now
+        self._paced = due + 1 / rate
+        return 0.0
+
+    @property
+    def unread_s(self) -> float:
+        """How long its unread messages take to prepare, by a guess [s]."""
+        each = self.prepared_s if self.prepared_s < math.inf else _UNKNOWN_S
+        return len(self.inbox) * each
 
     def accept(self, message: Any, size: int, limits: Limits) -> bool:
         """Take a message into the inbox, in order; call it with `lock` held.
@@ -130,16 +156,18 @@ class Robots:
         return robot
 
     def add(self, robot: Robot) -> bool:
-        """Take in a robot, if need be instead of the one that has been silent longest.
+        """Take in a robot, if need be instead of another.
+
+        First goes one that has never delivered a frame, then the one that is silent longest.
 
         Returns:
             Whether there was room.
         """
         if len(self._robots) >= self._limits.sessions:
-            silent = min(self, key=lambda r: r.heard)
-            if robot.heard - silent.heard < _SPARED_S:
+            other = min(self, key=lambda r: (r.observed, r.heard))
+            if other.observed and robot.heard - other.heard < _SPARED_S:
                 return False
-            self.remove(silent.id)
+            self.remove(other.id)
         self._robots[robot.id] = robot
         return True
 

@@ -5,28 +5,24 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from octoverse import wire
 from octoverse.acting import ActingPolicy
-from octoverse.embodiment import Embodiment, stream_shape
-from octoverse.errors import BadMessage, OctoverseError, SpecMismatch
-from octoverse.packing import Jpeg, views
+from octoverse.errors import BadMessage, OctoverseError
+from octoverse.packing import views
 from octoverse.servers.batcher import Batcher, Waiting
 from octoverse.servers.engine import FAILED, Engine
-from octoverse.servers.faults import Faults, Reply
+from octoverse.servers.faults import STOPS, Faults, Reply, deliver
 from octoverse.servers.greeting import Refused, greet, welcome
-from octoverse.servers.preparer import Preparer
+from octoverse.servers.preparer import Arrays, Preparer, frame_of
 from octoverse.servers.robots import Robot, Robots
 from octoverse.servers.snapshot import snapshot
 from octoverse.servers.status import ServerStatus
 from octoverse.wire import Limits
 
 logger = logging.getLogger(__name__)
-
-Arrays = Mapping[str, np.ndarray | Jpeg]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,8 @@ class Service:
         self._engine = Engine(policy, self._batcher, self._faults, watchdog_s)
         self._preparer = Preparer(self._prepare, self.limits, prepare_threads)
         self._began = time.monotonic()
-        self._stopping = False
+        self._until = math.inf
+        """When it will have stopped [s]."""
 
     @property
     def policy(self) -> ActingPolicy:
@@ -79,11 +76,16 @@ class Service:
         """Begin to compute."""
         self._engine.start()
 
-    def stop(self) -> None:
-        """Finish the batch at work, and answer those that wait that it is over."""
-        self._stopping = True
-        self._engine.stop()
-        self._preparer.close()
+    def stop(self, within_s: float = 5.0) -> None:
+        """Answer what has come, for so long at most, and tell all robots that it is over."""
+        if self._until < math.inf:
+            return
+        self._until = time.monotonic() + within_s
+        self._preparer.close(within_s)
+        self._engine.stop(max(0.0, self._until - time.monotonic()))
+        for robot in self.robots:
+            if robot.reply is not None:
+                deliver(robot.reply, wire.Closing(reason=STOPS))
 
     def receive(self, header: bytes, body: memoryview, reply: Reply, peer: str = "") -> None:
         """Take one message of the wire; never waits for the policy or for an image.
@@ -126,6 +128,9 @@ class Service:
             size: What it takes up until it is prepared [bytes].
         """
         now = time.monotonic()
+        if self._until < math.inf and not isinstance(message, wire.Ping | wire.Bye):
+            self._faults.stopping(reply, message.request)
+            return
         match message:
             case wire.Observe() | wire.Reset():
                 robot = self.robots.find(message.session, peer, now)
@@ -140,9 +145,12 @@ class Service:
                     )
                     return
                 robot.reply = reply
-                if not self._preparer.put(robot, _Received(message, arrays, reply, now), size):
+                if wait_s := robot.ahead(now, self.limits.rate):
+                    why = f"more than {self.limits.rate:g} messages a second of this robot"
+                    self._faults.overloaded(reply, message.request, why, robot, wait_s)
+                elif not self._preparer.put(robot, _Received(message, arrays, reply, now), size):
                     why = "too many frames of this robot"
-                    self._refuse_overload(robot, reply, message.request, why)
+                    self._faults.overloaded(reply, message.request, why, robot, robot.unread_s)
             case wire.Ping():
                 reply(self._pong(message.request), {})
             case wire.Hello():
@@ -165,7 +173,7 @@ class Service:
 
     def status(self) -> ServerStatus:
         """Look at the live figures."""
-        trouble = "The server stops." if self._stopping else ""
+        trouble = STOPS if self._until < math.inf else ""
         return snapshot(self._engine, self._faults, self.robots, self._began, trouble)
 
     def pictures(self, number: int) -> Mapping[str, np.ndarray]:
@@ -189,6 +197,9 @@ class Service:
 
     def _prepare(self, robot: Robot, item: _Received) -> None:
         message, reply = item.message, item.reply
+        if time.monotonic() > self._until:
+            self._faults.stopping(reply, message.request)
+            return
         try:
             if isinstance(message, wire.Reset):
                 robot.session.calibrate(message.calibration)
@@ -202,19 +213,22 @@ class Service:
                         robot=robot,
                     )
                 return
-            frame = _frame(message, item.arrays, robot.session.body)
+            frame = frame_of(message, item.arrays, robot.session.body)
             seen = {one.name: one.at_ns for one in message.arrays if one.at_ns is not None}
             robot.session.observe(frame, message.observed_at_ns, seen)
+            robot.observed = True
             robot.instruction = "; ".join(message.words.values())
             if message.act:
                 self._ask(robot, message, item)
-        except BadMessage as error:
-            self._faults.send(reply, error.code, str(error), message.request, robot=robot)
-        except OctoverseError as error:
-            self._faults.send(reply, "bad_observation", str(error), message.request, robot=robot)
-        except Exception:
-            logger.exception("a frame could not be prepared", extra={"robot": robot.name})
-            self._faults.send(reply, "policy_failed", FAILED, message.request, robot=robot)
+        except Exception as error:
+            code: wire.FaultCode = "bad_observation"
+            words = str(error)
+            if isinstance(error, BadMessage):
+                code = error.code
+            elif not isinstance(error, OctoverseError):
+                logger.exception("a frame could not be prepared", extra={"robot": robot.name})
+                code, words = "policy_failed", FAILED
+            self._faults.send(reply, code, words, message.request, robot=robot)
 
     def _ask(self, robot: Robot, message: wire.Observe, item: _Received) -> None:
         robot.asked(item.at)
@@ -235,20 +249,11 @@ class Service:
             else item.at + (message.deadline_ms - message.uplink_ms) / 1000,
         )
         if (refused := self._batcher.put(waiting)) is not None:
-            why = "too many requests wait"
-            self._refuse_overload(refused.robot, refused.reply, refused.number, why)
-
-    def _refuse_overload(self, robot: Robot, reply: Reply, request: int, why: str) -> None:
-        retry_ms = self._batcher.retry_after_ms
-        self._faults.send(
-            reply,
-            "overloaded",
-            f"The server is overloaded: {why}.",
-            request,
-            remedy=f"Ask again in {retry_ms:.0f} ms, or less often.",
-            retry_after_ms=retry_ms,
-            robot=robot,
-        )
+            if self._until < math.inf:
+                self._faults.stopping(refused.reply, refused.number)
+                return
+            why, wait_s = "too many requests wait", self._batcher.retry_after(refused.robot)
+            self._faults.overloaded(refused.reply, refused.number, why, refused.robot, wait_s)
 
     def _pong(self, request: int) -> wire.Pong:
         return wire.Pong(
@@ -261,21 +266,3 @@ class Service:
             at_ns=time.monotonic_ns(),
             bodies=tuple(self.policy.bodies),
         )
-
-
-def _frame(message: wire.Observe, arrays: Arrays, body: Embodiment) -> dict[str, Any]:
-    """What a robot saw; images are decoded once their shape is known to be right."""
-    frame: dict[str, Any] = dict(message.words)
-    for name, array in arrays.items():
-        if name in frame:
-            raise BadMessage(f"'{name}': expected words or an array, got both.")
-        if isinstance(array, Jpeg) and name in body.observation:
-            shape = stream_shape(body.observation[name])
-            if array.shape != shape:
-                raise SpecMismatch(
-                    f"{body.name}.{name}: expected shape {shape}, got {array.shape}."
-                )
-            frame[name] = array.decode()
-        else:
-            frame[name] = array
-    return frame

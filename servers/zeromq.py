@@ -4,6 +4,7 @@ One thread has the socket and waits for nobody, a few prepare images, one runs t
 """
 
 import logging
+import os
 import re
 import select
 import signal
@@ -107,7 +108,7 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Finish the batch at work, tell those that wait that it is over, and close."""
+        """Answer what has come, for a few seconds at most, tell all robots, and close."""
         if self._thread.ident is None or self._stopping.is_set():
             return
         self.service.stop()
@@ -116,7 +117,9 @@ class Server:
         self._thread.join()
 
     def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Serve until SIGINT or SIGTERM; call it from the main thread.
+        """Serve until SIGINT or SIGTERM; a second one ends the process at once.
+
+        Call it from the main thread.
 
         Args:
             started: Is called once the server listens, when `address` is known.
@@ -127,6 +130,8 @@ class Server:
         asked = threading.Event()
 
         def ask(number: int, frame: FrameType | None) -> None:
+            if asked.is_set():
+                os._exit(128 + number)
             asked.set()
 
         before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}

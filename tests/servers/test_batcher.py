@@ -199,11 +199,14 @@ def test_who_was_just_answered_makes_room_in_a_line_of_one_each() -> None:
 def test_the_hint_to_come_again_grows_with_the_line() -> None:
     batcher = Batcher(max_batch=2, clock=GivenTime())
     batcher.computed([], 0.1)
-    alone = batcher.retry_after_ms
+    eager = robot()
+    assert batcher.retry_after(eager) == pytest.approx(0.1)
     for _ in range(4):
         batcher.put(waiting(robot()))
-    assert alone == pytest.approx(100)
-    assert batcher.retry_after_ms == pytest.approx(300)
+    assert batcher.retry_after(eager) == pytest.approx(0.3)
+    for _ in range(5):
+        batcher.put(waiting(eager))
+    assert batcher.retry_after(eager) == pytest.approx(0.6)
 
 
 def sizes_in_lock_step(max_wait_ms: float, batches: int) -> list[int]:

@@ -1,6 +1,7 @@
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,3 +118,18 @@ def test_other_threads_are_not_held_up_by_a_slow_delivery() -> None:
     held.join(60)
     assert passed
     assert faults.counts == {"stale": 1, "stopping": 1}
+
+
+def test_when_to_ask_again_is_never_at_once() -> None:
+    faults, inbox, asker = Faults(), Inbox(), SimpleNamespace(faults=Counter[str](), name="arm")
+    for seconds in (0.0, 0.25):
+        faults.overloaded(inbox, 3, "too much", asker, seconds)
+    (first, _), (second, _) = inbox.got
+    assert isinstance(first, Fault) and isinstance(second, Fault)
+    assert first.message == "The server is overloaded: too much."
+    assert (first.remedy, second.remedy) == (
+        "Ask again in 1 ms, or less often.",
+        "Ask again in 250 ms, or less often.",
+    )
+    assert (first.retry_after_ms, second.retry_after_ms) == (1.0, 250.0)
+    assert asker.faults == {"overloaded": 2}

@@ -63,7 +63,7 @@ def test_who_does_not_fit_is_refused(
 
 def test_a_full_table_is_said(servo: type) -> None:
     robots = Robots(Limits(sessions=1))
-    let_in(servo, robots, HELLO)
+    let_in(servo, robots, HELLO).observed = True
     with pytest.raises(Refused, match="expected at most 1, all of them in use") as caught:
         let_in(servo, robots, HELLO)
     assert caught.value.code == "too_many_sessions"

@@ -89,3 +89,42 @@ def test_what_has_no_room_is_refused(until: Until) -> None:
     assert not preparer.put(one, "too much", 8)
     blocked.set()
     preparer.close()
+
+
+def test_closing_works_off_what_has_come() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    done: dict[Robot, list[int]] = {robot(): [] for _ in range(3)}
+
+    def work(whose: Robot, message: Any) -> None:
+        entered.set()
+        go_on.wait(60)
+        done[whose].append(message)
+
+    preparer = Preparer(work, Limits())
+    for number in range(30):
+        for whose in done:
+            preparer.put(whose, number, 1)
+    assert entered.wait(60)
+    closing = threading.Thread(target=preparer.close, args=(60.0,))
+    closing.start()
+    go_on.set()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert all(numbers == [*range(30)] for numbers in done.values())
+    assert not any(thread.is_alive() for thread in preparer._threads)
+
+
+def test_closing_does_not_wait_for_ever() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def work(whose: Robot, message: Any) -> None:
+        entered.set()
+        go_on.wait(60)
+
+    preparer = Preparer(work, Limits())
+    preparer.put(robot(), "hangs", 1)
+    assert entered.wait(60)
+    preparer.close(within_s=0.001)
+    assert not go_on.is_set()
+    go_on.set()
+    preparer.close(60)

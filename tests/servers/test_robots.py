@@ -1,6 +1,7 @@
 import time
 
 import msgspec
+import pytest
 
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.servers.robots import Robot, Robots
@@ -33,10 +34,43 @@ def test_the_longest_silent_makes_room_but_nobody_at_work_does() -> None:
     robots, silent, active = Robots(LIMITS), robot(0.0), robot(95.0)
     assert robots.add(silent)
     assert robots.add(active)
-    assert robots.add(robot(100.0))
-    assert next(iter(robots)) is active
+    for one in robots:
+        one.observed = True
+    new = robot(100.0)
+    assert robots.add(new)
+    assert [*robots] == [active, new]
+    new.observed = True
     assert not robots.add(robot(101.0))
     assert len(robots) == 2
+
+
+def test_who_never_delivered_a_frame_makes_room_first() -> None:
+    robots, silent, idle = Robots(LIMITS), robot(0.0), robot(99.9)
+    silent.observed = True
+    robots.add(silent)
+    robots.add(idle)
+    new = robot(100.0)
+    assert robots.add(new)
+    assert [*robots] == [silent, new]
+
+
+def test_a_robot_may_send_at_its_rate_with_a_second_in_one_burst() -> None:
+    one = robot()
+    assert [one.ahead(7.0, rate=4.0) for _ in range(6)] == [0.0] * 5 + [0.25]
+    assert one.ahead(7.2, rate=4.0) == pytest.approx(0.05)
+    assert one.ahead(7.25, rate=4.0) == 0.0
+    assert one.ahead(7.25, rate=4.0) == 0.25
+    taken = [one.ahead(100 + i / 4, rate=4.0) for i in range(100)]
+    assert taken == [0.0] * 100
+
+
+def test_what_is_unread_tells_how_long_it_will_take() -> None:
+    one = robot()
+    one.accept("first", 1, LIMITS)
+    one.accept("second", 1, LIMITS)
+    assert one.unread_s == pytest.approx(0.02)
+    one.prepared_s = 0.5
+    assert one.unread_s == 1.0
 
 
 def test_the_inbox_is_bounded_in_bytes_and_in_number() -> None:

@@ -1,6 +1,8 @@
 import logging
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -166,7 +168,10 @@ def test_a_spec_that_differs_is_refused_with_the_cure_and_gets_no_session(
 
 def test_who_finds_no_room_is_told_what_helps(servo: Any, build: Build) -> None:
     service = build(servo(), limits=Limits(sessions=1))
-    Peer(service).hello()
+    here = Peer(service)
+    here.hello()
+    here.observe(2)
+    assert isinstance(here.hear(), wire.Act)
     other = Peer(service)
     other.say(wire.Hello(protocol=1, embodiment=TABLETOP_ARM, request=7))
     fault = other.fault()
@@ -197,8 +202,8 @@ def test_a_robot_that_sends_faster_than_it_can_be_read_is_held_back(
     go_on.set()
     assert (fault.code, fault.request) == ("overloaded", 4)
     assert fault.message == "The server is overloaded: too many frames of this robot."
-    assert fault.remedy == "Ask again in 100 ms, or less often."
-    assert fault.retry_after_ms == 100.0
+    assert fault.remedy == "Ask again in 10 ms, or less often."
+    assert fault.retry_after_ms == 10.0
     assert peer.hear().request == 3
 
 
@@ -436,3 +441,79 @@ def test_a_stream_is_filed_by_its_own_time(servo: Any, build: Build) -> None:
     assert isinstance(fault, wire.Fault)
     assert fault.code == "bad_observation"
     assert "tabletop_arm.wrist: expected it to be seen at most" in fault.message
+
+
+def test_who_sends_more_than_its_rate_is_told_when_to_come_again(servo: Any, build: Build) -> None:
+    service = build(servo(), limits=Limits(rate=2.0))
+    peer, other = Peer(service), Peer(service)
+    for one in (peer, other):
+        one.hello()
+    for request in range(2, 5):
+        peer.observe(request, act=False)
+    peer.observe(5)
+    fault = peer.fault()
+    assert (fault.code, fault.request) == ("overloaded", 5)
+    assert fault.message == (
+        "The server is overloaded: more than 2 messages a second of this robot."
+    )
+    assert fault.retry_after_ms is not None and 0 < fault.retry_after_ms <= 500
+    other.observe(2)
+    assert isinstance(other.hear(), wire.Act)
+    assert [robot.refused for robot in service.status().robots] == [1, 0]
+
+
+def test_stopping_answers_what_has_come_refuses_what_comes_and_tells_all(
+    servo: Any, build: Build
+) -> None:
+    policy = servo()
+    began = occupied(policy)
+    service = build(policy)
+    busy, waiting, idle = Peer(service), Peer(service), Peer(service)
+    for peer in (busy, waiting, idle):
+        peer.hello()
+    busy.observe(2)
+    assert began.wait(60)
+    waiting.observe(3)
+    stopping = threading.Thread(target=service.stop, args=(60.0,))
+    stopping.start()
+    while service._until == math.inf:
+        time.sleep(0.001)
+    late = Peer(service)
+    late.say(wire.Hello(protocol=1, embodiment=TABLETOP_ARM, request=9))
+    idle.observe(4)
+    for peer, request in ((late, 9), (idle, 4)):
+        fault = peer.fault()
+        assert (fault.code, fault.message, fault.request) == (
+            "stopping",
+            "The server stops.",
+            request,
+        )
+    late.say(wire.Ping(request=5))
+    assert isinstance(late.hear(), wire.Pong)
+    policy.hold.set()
+    stopping.join(60)
+    assert not stopping.is_alive()
+    for peer, request in ((busy, 2), (waiting, 3)):
+        act = peer.hear()
+        assert isinstance(act, wire.Act) and act.request == request
+    for peer in (busy, waiting, idle):
+        assert peer.hear() == wire.Closing(reason="The server stops.")
+    assert late.replies.empty()
+
+
+def test_what_cannot_be_answered_in_time_is_told_so_at_the_stop(servo: Any, build: Build) -> None:
+    policy = servo()
+    began = occupied(policy)
+    service = build(policy)
+    busy, waiting = Peer(service), Peer(service)
+    for peer in (busy, waiting):
+        peer.hello()
+    busy.observe(2)
+    assert began.wait(60)
+    waiting.observe(3)
+    prepared(waiting)
+    service.stop(within_s=0.001)
+    for peer, request in ((busy, 2), (waiting, 3)):
+        fault = peer.fault()
+        assert (fault.code, fault.request) == ("stopping", request)
+        assert isinstance(peer.hear(), wire.Closing)

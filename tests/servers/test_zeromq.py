@@ -1,4 +1,7 @@
 import logging
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -73,8 +76,8 @@ def test_those_who_wait_are_answered_before_it_stops(
     policy = servo()
     server = serve(policy, max_batch=1)
     # A client that wakes only when the connection is down cannot read what came before.
-    told, close = threading.Event(), server.service._preparer.close
-    monkeypatch.setattr(server.service._preparer, "close", lambda: told.wait(60) and close())
+    told, stop = threading.Event(), server.service.stop
+    monkeypatch.setattr(server.service, "stop", lambda: (stop(60.0), told.wait(60)))
     policy.hold.clear()
     with Client(server.address, TABLETOP_ARM) as one, Client(server.address, ROAD_CAR) as two:
         with ThreadPoolExecutor(3) as pool:
@@ -105,6 +108,31 @@ def test_what_is_answered_last_is_sent_before_it_closes(
         sends[0](wire.Closing(reason="last words"), {})
         server.stop()
         assert wire.read_reply(peer.recv_multipart()[0]) == wire.Closing(reason="last words")
+
+
+HANGS = """
+import os, signal, threading
+from types import SimpleNamespace
+from octoverse.servers.zeromq import Server
+
+server = Server(SimpleNamespace(model="none"), address="tcp://127.0.0.1:0")
+
+def stop(within_s=5.0):
+    print("stopping", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait()
+
+server.service.stop = stop
+server.run(lambda: os.kill(os.getpid(), signal.SIGINT))
+"""
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "stopping\n"
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
 
 
 def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -219,7 +247,8 @@ def test_too_many_robots_are_refused_until_one_leaves(
     servo: Any, serve: Serve, until: Until
 ) -> None:
     server = serve(servo(), limits=Limits(sessions=1))
-    with Client(server.address, TABLETOP_ARM):
+    with Client(server.address, TABLETOP_ARM) as one:
+        one.act(FRAME)
         with pytest.raises(RemoteError, match="expected at most 1, all of them in use") as caught:
             Client(server.address, TABLETOP_ARM)
     assert caught.value.code == "too_many_sessions"
