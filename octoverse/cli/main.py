@@ -59,6 +59,13 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
         "Answer robots over ZeroMQ with a checkpoint.",
         "octoverse serve runs/mine",
     ),
+    "bench": {
+        "serve": Command(
+            "octoverse.cli.bench.serve:serve",
+            "Measure a policy server that runs: requests/s, times, batches, fairness.",
+            "octoverse bench serve tcp://127.0.0.1:5555 --clients 32",
+        ),
+    },
     "export": Command(
         "octoverse.cli.export:export",
         "Write only what serving needs of a checkpoint, in half the size if you like.",
@@ -132,6 +139,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
     },
 }
 _GROUPS = {
+    "bench": "How fast things are: serve.",
     "import": "Checkpoints of other projects: octo.",
     "embodiments": "The bodies that are installed: list, show, check, new.",
     "data": "Data sets: record, inspect, doctor, stats, mix, view, convert.",
