@@ -1,138 +1,43 @@
-"""What the server costs: a policy that returns at once, against bare sockets moving the same bytes.
+"""What the policy server costs and stands, beside bare sockets and two peers' protocols.
 
-    python benchmarks/serving.py
+    python benchmarks/serving.py [overhead many batching fairness idle soak ...]
 
 An observation is two 224 x 224 images, 14 numbers and an instruction; the answer is 50 x 14
-numbers. Both servers are processes of their own and are asked in turns, so that a busy machine
-slows both; compare the ratio.
+numbers. Servers and clients are processes of their own and are asked in turns, so that a busy
+machine slows all of them; compare the ratios of one run.
 """
 
+import itertools
 import multiprocessing
-import threading
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import numpy as np
-import zmq
+import psutil
+from serving_peers import BARE, BODY, OURS, REQUEST_REPLY, WEBSOCKET, Kind, frame
 
-from octoverse.embodiment import (
-    Camera,
-    Embodiment,
-    Instruction,
-    JointPosition,
-    SafeStop,
-    State,
-)
-from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.servers.client import Client
-from octoverse.servers.zeromq import Server
 
-JOINTS, HORIZON, SIDE = 14, 50, 224
 TURNS, PER_TURN = 30, 60
-
-_NAMES, _UNITS = tuple(f"joint_{i}" for i in range(JOINTS)), ("rad",) * JOINTS
-_LOW, _HIGH = (-3.2,) * JOINTS, (3.2,) * JOINTS
-BODY = Embodiment(
-    name="two_arms",
-    control_hz=50.0,
-    observation={
-        "front": Camera(height=SIDE, width=SIDE, role="front"),
-        "wrist": Camera(height=SIDE, width=SIDE, role="wrist"),
-        "joints": State(names=_NAMES, units=_UNITS, low=_LOW, high=_HIGH),
-        "instruction": Instruction(),
-    },
-    action={"joints": JointPosition(names=_NAMES, units=_UNITS, low=_LOW, high=_HIGH)},
-    safe_stop=SafeStop(kind="hold"),
-)
+_SPAWN = multiprocessing.get_context("spawn")
 
 
-class Instant:
-    """A policy that answers zeros, after `seconds` for a whole batch."""
-
-    model, statistics = "instant", "none"
-    frames, spacing = 1, None
-    bodies: Mapping[str, Embodiment] = {BODY.name: BODY}
-    horizons: Mapping[str, Mapping[str, int]] = {BODY.name: {"joints": HORIZON}}
-    camera_sizes: Mapping[str, Mapping[str, tuple[int, int]]] = {}
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-
-    def prepare(self, body: str, frame: Frame) -> Frame:
-        """Leave the frame as it is."""
-        return frame
-
-    def act(
-        self, observations: Sequence[Observation], memories: Sequence[dict[str, Any]]
-    ) -> list[ActionChunk]:
-        """Answer zeros."""
-        if self.seconds:
-            time.sleep(self.seconds)
-        zeros = np.zeros((HORIZON, JOINTS), np.float32)
-        return [
-            ActionChunk(
-                embodiment=o.embodiment,
-                action={"joints": zeros},
-                observed_at_ns=o.observed_at_ns,
-            )
-            for o in observations
-        ]
-
-
-def serve(address: "Queue[str]", seconds: float) -> None:
-    """Serve in a process of its own."""
-    with Server(Instant(seconds), address="tcp://127.0.0.1:0") as server:
-        address.put(server.address)
-        threading.Event().wait()
-
-
-def serve_bare(address: "Queue[str]") -> None:
-    """Answer as many bytes in a process of its own, with nothing around the sockets."""
-    socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.ROUTER)
-    socket.bind("tcp://127.0.0.1:*")
-    address.put(socket.getsockopt_string(zmq.LAST_ENDPOINT))
-    chunk = np.zeros((HORIZON, JOINTS), np.float32)
-    while True:
-        route, header, _ = socket.recv(), socket.recv(), socket.recv(copy=False)
-        socket.send(route, zmq.SNDMORE)
-        socket.send(header, zmq.SNDMORE)
-        socket.send(chunk.data)
-
-
-def started(target: Callable[..., None], *arguments: Any) -> str:
-    """Start a server process that ends with this one, and give its address."""
-    context = multiprocessing.get_context("spawn")
-    address: Queue[str] = context.Queue()
-    context.Process(target=target, args=(address, *arguments), daemon=True).start()
-    return address.get(timeout=120)
-
-
-def bare_asker(socket: "zmq.Socket[bytes]") -> Callable[[], None]:
-    """Make what sends one request to the bare server and waits for the answer."""
-    header = bytes(400)
-    body = np.zeros(2 * SIDE * SIDE * 3 + 4 * JOINTS, np.uint8)
-
-    def ask() -> None:
-        socket.send(header, zmq.SNDMORE)
-        socket.send(body.data, copy=False)
-        socket.recv(), socket.recv()
-
-    return ask
-
-
-def frame() -> dict[str, Any]:
-    """Make one observation of the body."""
-    generator = np.random.default_rng(0)
-    image = generator.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    return {
-        "front": image,
-        "wrist": image[::-1].copy(),
-        "joints": np.zeros(JOINTS, np.float32),
-        "instruction": "fold the towel and put it into the basket",
-    }
+@contextmanager
+def started(kind: Kind, seconds: float = 0.0) -> Iterator[tuple[str, psutil.Process]]:
+    """A server in a process of its own: its address, and the process."""
+    address: Queue[str] = _SPAWN.Queue()
+    process = _SPAWN.Process(target=kind.serve, args=(address, seconds), daemon=True)
+    process.start()
+    try:
+        yield address.get(timeout=120), psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.join()
 
 
 def timed(ask: Callable[[], Any], count: int) -> list[float]:
@@ -145,73 +50,148 @@ def timed(ask: Callable[[], Any], count: int) -> list[float]:
     return taken
 
 
-def one_client() -> str:
-    """Compare one client with the bare pair, in turns."""
-    seen = frame()
-    bare: zmq.Socket[bytes]
-    with (
-        zmq.Context() as context,
-        context.socket(zmq.DEALER) as bare,
-        Client(started(serve, 0.0), BODY, timeout=10.0) as client,
-    ):
-        bare.connect(started(serve_bare))
-        asks: dict[str, Callable[[], object]] = {
-            "bare sockets": bare_asker(bare),
-            "octoverse": lambda: client.act(seen),
-            "octoverse, ping": client.ping,
-        }
+def seconds_of(process: psutil.Process) -> float:
+    """What a process has used of the processor [s]."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
+def overhead(kinds: Sequence[Kind] = (BARE, OURS, WEBSOCKET, REQUEST_REPLY)) -> str:
+    """One client and a policy that returns at once: latency, and what the server computes."""
+    with ExitStack() as stack:
+        asks, processes = {}, {}
+        for kind in kinds:
+            address, processes[kind.name] = stack.enter_context(started(kind))
+            asks[kind.name] = stack.enter_context(kind.ask(address))
         for ask in asks.values():
-            timed(ask, 300)
+            timed(ask, 500)
         taken: dict[str, list[float]] = {name: [] for name in asks}
+        used = dict.fromkeys(asks, 0.0)
         for _ in range(TURNS):
             for name, ask in asks.items():
+                before = seconds_of(processes[name])
                 taken[name] += timed(ask, PER_TURN)
-        timing = client.last_timing
-    floor = np.median(taken["bare sockets"])
-    rows = [f"{'one client, instant policy':<28}{'p50 ms':>8}{'p99 ms':>8}{'x bare':>8}"]
+                used[name] += seconds_of(processes[name]) - before
+    rows = [
+        f"{'one client, instant policy':<28}{'p50 ms':>8}{'p99 ms':>8}{'x':>6}{'CPU us':>8}{'x':>6}"
+    ]
+    floor, least = np.median(taken[kinds[0].name]), used[kinds[0].name]
     for name, values in taken.items():
         p50, p99 = np.percentile(values, [50, 99])
-        rows.append(f"{name:<28}{p50:>8.3f}{p99:>8.3f}{p50 / floor:>8.2f}")
-    return "\n".join([*rows, f"the last: {timing}"])
+        each = 1e6 * used[name] / (TURNS * PER_TURN)
+        rows.append(
+            f"{name:<28}{p50:>8.3f}{p99:>8.3f}{p50 / floor:>6.2f}{each:>8.0f}"
+            f"{used[name] / least:>6.2f}"
+        )
+    return "\n".join(rows)
 
 
 def work(
-    address: str, lasting: float, ready: "Barrier", results: "Queue[tuple[int, list[float]]]"
+    kind: Kind, address: str, lasting: float, ready: "Barrier", results: "Queue[list[float]]"
 ) -> None:
     """Ask again and again in a process of its own."""
-    seen = frame()
-    with Client(address, BODY, timeout=10.0) as client:
-        client.act(seen)
+    with kind.ask(address) as ask:
+        ask()
         ready.wait()
-        until = time.monotonic() + lasting
-        taken = timed(lambda: client.act(seen), 1)
+        until, taken = time.monotonic() + lasting, list[float]()
         while time.monotonic() < until:
-            taken += timed(lambda: client.act(seen), 1)
-        results.put((len(taken), taken))
+            taken += timed(ask, 1)
+        results.put(taken)
 
 
-def many_clients(clients: int, seconds: float, lasting: float = 3.0) -> str:
-    """Measure requests per second of clients in processes of their own."""
-    context = multiprocessing.get_context("spawn")
-    address = started(serve, seconds)
-    ready, results = context.Barrier(clients), context.Queue()
-    workers = [
-        context.Process(target=work, args=(address, lasting, ready, results))
-        for _ in range(clients)
-    ]
-    for worker in workers:
-        worker.start()
-    found = [results.get(timeout=120 + lasting) for _ in workers]
-    for worker in workers:
-        worker.join()
-    rate = sum(count for count, _ in found) / lasting
-    p50, p99 = np.percentile(np.concatenate([taken for _, taken in found]), [50, 99])
-    what = f"{clients} clients, policy of {1000 * seconds:.0f} ms"
-    return f"{what:<28}{rate:>8.0f} requests/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+def crowd(kind: Kind, clients: int, seconds: float, lasting: float) -> list[list[float]]:
+    """Milliseconds that each request of each of many clients took."""
+    ready, results = _SPAWN.Barrier(clients), _SPAWN.Queue()
+    with started(kind, seconds) as (address, _):
+        workers = [
+            _SPAWN.Process(target=work, args=(kind, address, lasting, ready, results))
+            for _ in range(clients)
+        ]
+        for worker in workers:
+            worker.start()
+        found = [results.get(timeout=300 + lasting) for _ in workers]
+        for worker in workers:
+            worker.join()
+    return found
 
+
+def row(kind: Kind, found: list[list[float]], lasting: float, base: float) -> str:
+    """Say what many clients got; `base` requests per second are 1."""
+    rate, fair = sum(map(len, found)) / lasting, np.mean([len(one) for one in found])
+    p50, p99 = np.percentile(np.concatenate(found), [50, 99])
+    slowest = min(len(one) for one in found) / fair
+    return (
+        f"{kind.name:<28}{rate:>8.0f}{rate / (base or rate):>7.2f}{p50:>9.1f}{p99:>9.1f}"
+        f"{slowest:>9.2f}"
+    )
+
+
+def compared(
+    title: str, kinds: Sequence[Kind], clients: int, seconds: float, lasting: float, turns: int
+) -> str:
+    """Let many clients ask each kind of server, in turns."""
+    found: dict[str, list[list[list[float]]]] = {kind.name: [] for kind in kinds}
+    for _ in range(turns):
+        for kind in kinds:
+            found[kind.name].append(crowd(kind, clients, seconds, lasting))
+    merged = {
+        name: [[*itertools.chain(*parts)] for parts in zip(*runs, strict=True)]
+        for name, runs in found.items()
+    }
+    base = sum(map(len, merged[kinds[0].name])) / (turns * lasting)
+    head = f"{title:<28}{'req/s':>8}{'x':>7}{'p50 ms':>9}{'p99 ms':>9}{'slowest':>9}"
+    return "\n".join([head, *(row(k, merged[k.name], turns * lasting, base) for k in kinds)])
+
+
+def many() -> str:
+    """32 clients and a policy that returns at once."""
+    kinds = (WEBSOCKET, REQUEST_REPLY, OURS, BARE)
+    return compared("32 clients, instant policy", kinds, 32, 0.0, 4.0, 3)
+
+
+def batching() -> str:
+    """A policy that takes 20 ms, however many robots are in it."""
+    kinds = (WEBSOCKET, REQUEST_REPLY, OURS)
+    return compared("8 clients, policy of 20 ms", kinds, 8, 0.02, 5.0, 2)
+
+
+def fairness() -> str:
+    """64 clients and a policy that takes 20 ms."""
+    return compared("64 clients, policy of 20 ms", (OURS,), 64, 0.02, 10.0, 1)
+
+
+def idle(sessions: int = 1000) -> str:
+    """What robots cost that are connected and silent."""
+    seen = frame()
+    with started(OURS) as (address, process), Client(address, BODY, timeout=30.0) as busy:
+        timed(lambda: busy.act(seen), 500)
+        before, alone = process.memory_info().rss, timed(lambda: busy.act(seen), 2000)
+        with ExitStack() as stack:
+            for _ in range(sessions):
+                silent = stack.enter_context(Client(address, BODY, timeout=30.0))
+                silent.act(seen)
+            after = process.memory_info().rss
+            among = timed(lambda: busy.act(seen), 2000)
+    window = sum(value.nbytes for value in seen.values() if isinstance(value, np.ndarray))
+    grown = (after - before - sessions * window) / 2**20
+    return (
+        f"{sessions} idle sessions: {grown:.0f} MiB beyond their windows "
+        f"({sessions * window / 2**20:.0f} MiB); p50 {np.median(alone):.3f} ms alone, "
+        f"{np.median(among):.3f} ms among them"
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "overhead": overhead,
+    "many": many,
+    "batching": batching,
+    "fairness": fairness,
+    "idle": idle,
+}
 
 if __name__ == "__main__":
     import yardstick
 
-    print(yardstick.report(), one_client(), sep="\n\n")
-    print(many_clients(8, 0.0), many_clients(8, 0.020), sep="\n")
+    print(yardstick.report(), flush=True)
+    for name in sys.argv[1:] or PARTS:
+        print("", PARTS[name](), sep="\n", flush=True)

@@ -52,15 +52,15 @@ class Preparer:
             Whether there was room.
         """
         with robot.lock:
-            if not robot.accept(message, size, self._limits):
-                return False
-            if robot.busy:
+            if robot.busy or robot.prepared_s >= _QUICK_S:
+                if not robot.accept(message, size, self._limits):
+                    return False
+                if not robot.busy:
+                    robot.busy = True
+                    self._line.put(robot)
                 return True
             robot.busy = True
-        if robot.prepared_s < _QUICK_S:
-            self._advance(robot)
-        else:
-            self._line.put(robot)
+        self._do(robot, message)
         return True
 
     def close(self, within_s: float = 5.0) -> None:
@@ -76,14 +76,14 @@ class Preparer:
         while (robot := self._line.get()) is not None or not self._line.empty():
             if robot is None:
                 self._line.put(None)  # the last word stays behind all that come again
-            else:
-                self._advance(robot)
+                continue
+            with robot.lock:
+                message = robot.take()
+            self._do(robot, message)
         self._line.put(None)
 
-    def _advance(self, robot: Robot) -> None:
-        """Work on one message, and stand in line again if there are more."""
-        with robot.lock:
-            message = robot.take()
+    def _do(self, robot: Robot, message: Any) -> None:
+        """Work on one message of a busy robot, which stands in line again if there are more."""
         began = time.monotonic()
         self._work(robot, message)
         robot.prepared_s = time.monotonic() - began

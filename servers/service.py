@@ -25,7 +25,7 @@ from octoverse.wire import Limits
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Received:
     message: wire.Observe | wire.Reset
     arrays: Arrays
