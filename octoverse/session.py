@@ -4,6 +4,7 @@ The same class stands behind a local rollout and behind the server, so they cann
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,8 @@ class Session:
             name: None if isinstance(s, Instruction) else (dtype_of(s), stream_shape(s))
             for name, s in self.streams.items()
         }
+        self._instructions = [name for name, kind in self._kinds.items() if kind is None]
+        self._nowhere, self._everywhere = _flags(frames)
         self.calibrate(calibration or {})
         self.reset()
 
@@ -139,16 +142,21 @@ class Session:
                 f"{self._window[-1][0]} ns on, got {at_ns} ns. Use a monotonic clock; when it "
                 "starts again, or a time came from the future by mistake, reset the session."
             )
-        late = stale(self.body, at_ns, seen or {}, self._spacing_ns // 2)
+        late = stale(self.body, at_ns, seen, self._spacing_ns // 2) if seen else ()
         raw = self._check(frame)
-        prepared = self._prepare({k: v for k, v in raw.items() if k in self.streams})
+        known = raw.keys() <= self.streams.keys()
+        prepared = self._prepare(raw if known else {k: raw[k] for k in raw if k in self.streams})
         kept = {
-            name: self._own(name, kind, prepared[name], raw[name])
+            name: prepared[name]
+            if kind is None
+            else self._own(name, kind, prepared[name], raw[name])
             for name, kind in self._kinds.items()
             if name in raw and name not in late
         }
-        if self._window and self._words(kept) != self._words(self._window[-1][2]):
-            self.memory = {**self.memory, "instruction": {}}
+        if self._window:
+            before = self._window[-1][2]
+            if any(kept.get(name) != before.get(name) for name in self._instructions):
+                self.memory = {**self.memory, "instruction": {}}
         self._thin_out(at_ns)
         self._window.append((at_ns, self._count, kept))
         self._count += 1
@@ -180,7 +188,7 @@ class Session:
         for name, kind in self._kinds.items():
             if kind is None:
                 streams[name] = newest.get(name, "")
-                valid[name] = np.full(self.frames, name in newest)
+                valid[name] = self._everywhere if name in newest else self._nowhere
             else:
                 streams[name], valid[name] = _stacked([p.get(name) for p in places], *kind)
         for camera, numbers in self._looks.items():
@@ -220,6 +228,9 @@ class Session:
 
     def _places(self) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
         """Number and frame for each place of the window, oldest first; -1 where there is none."""
+        if self.frames == 1:
+            _, number, frame = self._window[-1]
+            return (number,), [frame]
         found: list[dict[str, Any]] = [{} for _ in range(self.frames)]
         numbers = [-1] * self.frames
         distance = [self._spacing_ns] * self.frames
@@ -244,10 +255,8 @@ class Session:
             window.pop(0)
 
     def _own(
-        self, name: str, kind: tuple[np.dtype, tuple[int, ...]] | None, value: Any, sent: Any
-    ) -> Any:
-        if kind is None:
-            return value
+        self, name: str, kind: tuple[np.dtype, tuple[int, ...]], value: np.ndarray, sent: Any
+    ) -> np.ndarray:
         if value.dtype != kind[0] or value.shape != kind[1]:
             raise SpecMismatch(
                 f"{self.body.name}.{name}: expected {kind[0]} {kind[1]} in the window, "
@@ -255,12 +264,15 @@ class Session:
             )
         # A caller may use its buffer again; what came over the wire cannot be written to, and is
         # kept in its message where it is most of it.
-        borrowed = np.may_share_memory(value, sent)
         lent = value.flags.writeable or value.nbytes * _PART < _whole(value)
-        return value.copy() if borrowed and lent else value
+        borrowed = lent and np.may_share_memory(value, sent)
+        return value.copy() if borrowed else value
 
-    def _words(self, frame: Mapping[str, Any]) -> list[Any]:
-        return [frame.get(name) for name, kind in self._kinds.items() if kind is None]
+
+@cache
+def _flags(frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """A stream that is in no frame, and one that is in all: the same arrays for every window."""
+    return np.zeros(frames, np.bool_), np.ones(frames, np.bool_)
 
 
 def _stacked(
@@ -268,7 +280,7 @@ def _stacked(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay the frames of one stream behind each other, and say which were there."""
     if len(values) == 1 and values[0] is not None:
-        return values[0][None], np.ones(1, np.bool_)
+        return values[0][None], _flags(1)[1]
     window: np.ndarray = np.zeros((len(values), *shape), dtype)
     for i, value in enumerate(values):
         if value is not None:
@@ -286,11 +298,11 @@ def _whole(value: np.ndarray) -> int:
 def _bytes(value: Any) -> int:
     """How much a policy has put into its memory, arrays and tensors by what they hold."""
     if isinstance(value, dict):
-        return sum(_bytes(part) for part in value.values())
+        return sum(map(_bytes, value.values()))
     if isinstance(value, list | tuple | set):
-        return sum(_bytes(part) for part in value)
+        return sum(map(_bytes, value))
     if isinstance(value, str | bytes | bytearray):
         return len(value)
     if hasattr(value, "nbytes"):
         return int(value.nbytes)
-    return sum(_bytes(part) for part in getattr(value, "__dict__", {}).values())
+    return sum(map(_bytes, getattr(value, "__dict__", {}).values()))

@@ -218,7 +218,7 @@ class Engine:
                 return False
             self._work = None
             self._proven = self._proven or failure is None
-        self._count(batch, ended, ended - work.began)
+        self.batches += 1
         if failure is None:
             for request, chunk in zip(batch, chunks, strict=True):
                 self._answer(request, chunk, serving.policy, work, ended)
@@ -226,10 +226,10 @@ class Engine:
             words = str(failure) if isinstance(failure, OctoverseError) else FAILED
             for request in batch:
                 self._fail(request, words)
+        self._count(batch, ended, ended - work.began)
         return True
 
     def _count(self, batch: list[Waiting], ended: float, took: float) -> None:
-        self.batches += 1
         self._busy.append((ended, took))
         while self._busy[0][0] < ended - _LOAD_S:
             self._busy.popleft()
@@ -248,15 +248,10 @@ class Engine:
             logger.error("%s: %s", request.robot.name, error)
             self._fail(request, str(error))
             return
-        self.answered += 1
         now = time.monotonic()
         prepared, queued = request.ready - request.received, work.began - request.ready
         total = now - request.received
-        request.robot.answered(1000 * total)
         request.robot.session.answered(chunk)
-        self.timings["prepared"].add(prepared)
-        self.timings["queued"].add(queued)
-        self.timings["total"].add(total)
         act = wire.Act(
             request=request.number,
             step=request.observation.step,
@@ -272,7 +267,12 @@ class Engine:
             ),
             text=chunk.text,
         )
+        self.answered += 1
+        request.robot.answered(1000 * total)
         deliver(request.reply, act, chunk.action)
+        self.timings["prepared"].add(prepared)
+        self.timings["queued"].add(queued)
+        self.timings["total"].add(total)
 
     def _fail(self, request: Waiting, words: str) -> None:
         request.robot.session.forget()
