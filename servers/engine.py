@@ -3,12 +3,16 @@
 One thread computes. When a batch has been at work for too long its requests are answered that it
 failed, the thread is left alone with it, and another goes on with the policy: a module of torch
 may be called from two threads. What the first thread answers later is dropped.
+
+A policy that answers at once, as one that replays or is a formula does, may answer on the thread
+that brings the request: handing it over would take longer.
 """
 
 import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +34,8 @@ _FIRST = 20
 """So many times longer may a policy be at work that has never answered yet: it may compile."""
 _HANGING = 4
 """Threads that may hang before the policy is given up altogether."""
+_AT_ONCE_S = 0.0003
+"""A policy that takes less is asked on the spot."""
 _MODEL = "model"
 """Where a robot's memory says which model made it."""
 
@@ -46,6 +52,7 @@ class _Serving:
 class _Work:
     batch: list[Waiting]
     began: float
+    thread: threading.Thread
 
 
 class Engine:
@@ -81,6 +88,10 @@ class Engine:
         self._lock = threading.Lock()
         self._work: _Work | None = None
         self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
+        """Whoever computes holds it."""
+        self._lent: threading.Thread | None = None
+        self._abandoned: Callable[[], None] = lambda: None
         self._hanging: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._look, name="watchdog", daemon=True)
@@ -112,6 +123,36 @@ class Engine:
             self._go_on()
         self._watch.start()
 
+    def lend(self, thread: threading.Thread, abandoned: Callable[[], None]) -> None:
+        """Let a thread that brings requests compute on the spot what takes no time.
+
+        Args:
+            thread: Which.
+            abandoned: Is called if the policy hangs in it; that thread is then lost.
+        """
+        self._lent, self._abandoned = thread, abandoned
+
+    def ask(self, request: Waiting) -> Waiting | None:
+        """Compute a request on the spot, or let it wait for its turn.
+
+        Returns:
+            Who has to leave the full line, as Batcher.put.
+        """
+        turn = self._turn
+        if (
+            threading.current_thread() is not self._lent
+            or not self._proven
+            or self.batcher.inference > _AT_ONCE_S
+            or len(self.batcher)
+            or not turn.acquire(blocking=False)
+        ):
+            return self.batcher.put(request)
+        try:
+            self._compute([request])
+        finally:
+            turn.release()
+        return None
+
     def stop(self, within_s: float = 5.0) -> None:
         """Compute what waits, for so long at most; answer the others that it is over."""
         self._stopping.set()
@@ -142,10 +183,10 @@ class Engine:
             limit = self.watchdog_s * (1 if self._proven else _FIRST)
             work = self._work if self._work and now - self._work.began > limit else None
             if work is not None:
-                assert self._thread is not None
                 self._work = None
                 self.hung += 1
-                self._hanging.append(self._thread)
+                self._hanging.append(work.thread)
+                self._turn = threading.Lock()
             was_lost, self.lost = (
                 self.lost,
                 (
@@ -154,9 +195,12 @@ class Engine:
                     else ""
                 ),
             )
-            if not self.lost and (work is not None or was_lost):
+            if not self.lost and (was_lost or (work and work.thread is self._thread)):
                 self._go_on()
         if work is not None:
+            if work.thread is self._lent:
+                self._lent = None
+                self._abandoned()
             logger.error("the policy hangs: gave up a batch of %d", len(work.batch))
             for request in work.batch:
                 self._fail(request, f"The policy did not answer within {limit:g} s.")
@@ -183,8 +227,11 @@ class Engine:
                     request.number,
                     robot=request.robot,
                 )
-            if batch and not self._compute(batch):
-                return
+            if batch:
+                with self._turn:
+                    still = self._compute(batch)
+                if not still:
+                    return
 
     def _compute(self, taken: list[Waiting]) -> bool:
         """Answer a batch; says whether this thread is still the one to go on."""
@@ -198,7 +245,7 @@ class Engine:
                     )
             if not batch:
                 return True
-        work = _Work(batch, time.monotonic())
+        work = _Work(batch, time.monotonic(), threading.current_thread())
         with self._lock:
             self._work = work
         chunks: list[ActionChunk] = []
@@ -233,7 +280,8 @@ class Engine:
         self._busy.append((ended, took))
         while self._busy[0][0] < ended - _LOAD_S:
             self._busy.popleft()
-        self.batcher.computed(batch, took)
+        # Who was answered on the spot did not wait, and nobody waits for it to come back.
+        self.batcher.computed([] if threading.current_thread() is self._lent else batch, took)
         self.timings["inference"].add(took)
         self.timings["batch"].add(len(batch))
 

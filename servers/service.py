@@ -2,8 +2,9 @@
 
 import logging
 import math
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,10 @@ class Service:
     def start(self) -> None:
         """Begin to compute."""
         self._engine.start()
+
+    def lend(self, thread: threading.Thread, abandoned: Callable[[], None]) -> None:
+        """Let the thread that calls `receive` compute on the spot; see Engine.lend."""
+        self._engine.lend(thread, abandoned)
 
     def stop(self, within_s: float = 5.0) -> None:
         """Answer what has come, for so long at most, and tell all robots that it is over."""
@@ -248,7 +253,7 @@ class Service:
             if message.deadline_ms is None
             else item.at + (message.deadline_ms - message.uplink_ms) / 1000,
         )
-        if (refused := self._batcher.put(waiting)) is not None:
+        if (refused := self._engine.ask(waiting)) is not None:
             if self._until < math.inf:
                 self._faults.stopping(refused.reply, refused.number)
                 return

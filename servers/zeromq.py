@@ -76,7 +76,7 @@ class Server:
         """Whoever holds it may use the socket."""
         self._open = self._asleep = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
+        self._thread = self._new_thread()
 
     def start(self) -> "Server":
         """Bind, and serve in threads of its own.
@@ -102,6 +102,7 @@ class Server:
         self._bell.setblocking(False)
         self._open = True
         self.service.start()
+        self.service.lend(self._thread, self._replace)
         self._thread.start()
         about = {"model": self.service.policy.model, "address": self.address}
         logger.info("serving", extra=about)
@@ -158,12 +159,25 @@ class Server:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="socket", daemon=True)
+
+    @property
+    def _mine(self) -> bool:
+        """Whether the thread that asks has the socket."""
+        return threading.current_thread() is self._thread
+
+    def _replace(self) -> None:
+        """Go on in another thread: the policy hangs in this one."""
+        self._thread = self._new_thread()
+        self._thread.start()
+
     def _run(self) -> None:
         try:
             self._serve()
         except Exception:
             logger.exception("the socket broke")
-        finally:
+        if self._mine:
             with self._lock:
                 self._open = False
                 self._context.destroy(linger=_LAST_WORDS_MS)
@@ -175,8 +189,8 @@ class Server:
         poller, expired = select.poll(), time.monotonic()
         poller.register(self._socket.fileno(), select.POLLIN)
         poller.register(self._ear, select.POLLIN)
-        while not self._stopping.is_set():
-            while self._read():
+        while self._mine and not self._stopping.is_set():
+            while self._read() and self._mine:
                 pass
             ready = poller.poll(1000 * _EXPIRE_EVERY_S)
             self._asleep = False

@@ -285,3 +285,38 @@ def test_the_log_keeps_what_clients_are_not_told(
         engine.start()
         assert asker.fault().message == "The policy failed; the server's log says why."
     assert "secret of the house" in caplog.text
+
+
+def test_a_policy_that_answers_at_once_is_asked_on_the_spot(servo: Any, build: Build) -> None:
+    policy = servo()
+    engine, asker, threads = build(policy), Asker(policy, TABLETOP_ARM), list[threading.Thread]()
+    working = policy.act
+
+    def told(observations: Any, memories: Any) -> Any:
+        threads.append(threading.current_thread())
+        return working(observations, memories)
+
+    policy.act = told
+    engine.lend(threading.current_thread(), lambda: None)
+    engine.start()
+
+    def ask() -> bool:
+        """Whether it was computed here."""
+        assert engine.ask(asker.request()) is None
+        asker.act()
+        return threads[-1] is threading.current_thread()
+
+    assert not ask()  # nobody knows yet how long it takes
+    engine.batcher.inference = 0.0001
+    assert ask()
+    engine.batcher.inference = 0.01
+    assert not ask()
+    assert len(engine.batcher) == 0
+
+
+def test_only_the_thread_that_was_lent_computes_on_the_spot(servo: Any, build: Build) -> None:
+    policy = servo()
+    engine, asker = build(policy), Asker(policy, TABLETOP_ARM)
+    engine._proven = True
+    assert engine.ask(asker.request()) is None
+    assert len(engine.batcher) == 1

@@ -387,3 +387,29 @@ def test_it_says_what_it_serves(servo: Any, serve: Serve, caplog: pytest.LogCapt
         server = serve(servo())
     [told] = [vars(record) for record in caplog.records if record.message == "serving"]
     assert (told["model"], told["address"]) == ("servo-1", server.address)
+
+
+def test_a_policy_that_hangs_on_the_spot_costs_a_thread_and_not_the_server(
+    servo: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("octoverse.servers.engine._AT_ONCE_S", 60.0)
+    policy, threads = servo(), list[threading.Thread]()
+    working = policy.act
+
+    def told(observations: Any, memories: Any) -> Any:
+        threads.append(threading.current_thread())
+        return working(observations, memories)
+
+    policy.act = told
+    server = serve(policy, watchdog_s=0.5)
+    with Client(server.address, TABLETOP_ARM) as client:
+        client.act(FRAME)
+        policy.hold.clear()
+        with pytest.raises(RemoteError, match=r"did not answer within 0\.5 s") as caught:
+            client.act(FRAME)
+        assert caught.value.code == "policy_failed"
+        assert threads[-1].name == "socket"
+        policy.hold.set()
+        assert client.act(FRAME).action
+        assert threads[-1].name == "policy"
+    assert server.status().hung == 1
