@@ -45,6 +45,13 @@ class Histogram:
         copy.counts, copy.sum = [*self.counts], self.sum
         return copy
 
+    def plus(self, other: "Histogram") -> "Histogram":
+        """Give the values of both; their bounds are the same."""
+        both = self.copy()
+        both.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
+        both.sum += other.sum
+        return both
+
     def since(self, earlier: "Histogram") -> "Histogram":
         """Give the values added after the earlier copy of it."""
         later = self.copy()

@@ -59,6 +59,12 @@ def test_a_copy_stays_as_it_is_and_tells_what_came_since() -> None:
     assert before != histogram and before != "another thing"
 
 
+def test_two_are_added() -> None:
+    one = filled([0.25])
+    assert one.plus(filled([0.5])) == filled([0.25, 0.5])
+    assert one == filled([0.25])
+
+
 def test_it_crosses_to_another_process_unchanged() -> None:
     assert pickle.loads(pickle.dumps(filled([0.3]))) == filled([0.3])
 

@@ -1,0 +1,23 @@
+import signal
+import threading
+
+import pytest
+
+from octoverse.errors import ServerError
+from octoverse.servers.signals import end_asked, wait
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_and_is_then_handled_as_before(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with end_asked() as asked:
+        assert not asked.is_set()
+        signal.raise_signal(number)
+        wait(asked, lambda: True)
+        signal.raise_signal(number)  # once more changes nothing
+    assert signal.getsignal(number) is before
+
+
+def test_what_breaks_meanwhile_is_said() -> None:
+    with pytest.raises(ServerError, match="The server's socket broke; the log says why"):
+        wait(threading.Event(), lambda: False)
