@@ -53,6 +53,11 @@ class Robot:
         return self._conversation.welcome
 
     @property
+    def frames(self) -> int:
+        """How many frames a window has."""
+        return self.welcome.frames
+
+    @property
     def session(self) -> str:
         """What another client has to `resume` to go on with this one's window; keep it secret."""
         return self.welcome.session
