@@ -49,5 +49,5 @@ $(INSTALLED): pyproject.toml $(wildcard requirements/*.txt)
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || sh requirements/make_venv.sh $(VENV) $(PYTHON)
 	$(RUN) pip install "pip>=23"
 	$(RUN) pip install -c requirements/constraints.txt -e ".[dev]"
-	$(RUN) pip install -c requirements/constraints.txt --no-deps -r requirements/language.txt
+	$(RUN) pip install -c requirements/constraints.txt --no-deps -r requirements/language.txt -r requirements/openpi.txt
 	@touch $@

@@ -125,6 +125,7 @@ _EXTRA_OF = {
     "numcodecs": "logs",
     "peft": "tune",
     "tensorstore": "octo",
+    "websockets": "openpi",
 }
 
 

@@ -4,6 +4,7 @@ A page's blocks are taken in order, in an empty folder. A block that begins with
 file is written there, other Python runs in one namespace, shell lines are run or parsed.
 """
 
+import contextlib
 import functools
 import importlib
 import re
@@ -27,13 +28,16 @@ from octoverse.episode import Action, Frame
 from octoverse.evaluation import results
 from octoverse.policy import Policy
 from octoverse.recipes import demo
+from octoverse.servers.frontend import load
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
-RUN = [page for page in PAGES if page != "docs/wire.md"]  # tests/servers/test_wire_document.py
+CLIENTS = "docs/existing_clients.md"
+ELSEWHERE = {"docs/wire.md": "tests/servers/test_wire_document.py", CLIENTS: "below"}
+RUN = [page for page in PAGES if page not in ELSEWHERE]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 HEADINGS = {
@@ -41,6 +45,7 @@ HEADINGS = {
     "tokenizer": "tokenizers",
     "readout": "readouts",
     "codec": "codecs",
+    "server": "servers",
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# (\S+\.(?:py|toml|csv))\n")
@@ -198,25 +203,44 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
+def server() -> Iterator[Server]:
     """A server of the demo's policy, untrained."""
     rng = np.random.default_rng(0)
     config: PolicyConfig = demo.policy_config()
     bodies = {name: registry.load("embodiment", name) for name in config.bodies}
     statistics = {name: random_statistics(body, rng) for name, body in bodies.items()}
     with Server(Policy(config, bodies, statistics).eval(), address="tcp://127.0.0.1:0") as server:
-        yield server.address
+        yield server
 
 
 @pytest.mark.parametrize("page", RUN)
-def test_every_example_runs(page: str, reader: Callable[[str], Reader], address: str) -> None:
+def test_every_example_runs(page: str, reader: Callable[[str], Reader], server: Server) -> None:
     read = reader(page)
     robot = Robot(registry.load("embodiment", "tabletop_arm"))
     read.known["robot"] = robot
-    read.text = read.text.replace("tcp://127.0.0.1:5555", address)
+    read.text = read.text.replace("tcp://127.0.0.1:5555", server.address)
     read.read()
     if "robot.do(" in read.text:
         assert robot.moved, "the example never moved the robot"
+
+
+@pytest.mark.filterwarnings("ignore:connect\\(\\) must be used:DeprecationWarning")
+def test_the_examples_of_existing_clients_run(
+    reader: Callable[[str], Reader], server: Server, tmp_path: Path
+) -> None:
+    pytest.importorskip("openpi_client", reason="needs openpi's own client")
+    read = reader(CLIENTS)
+    read.text = re.sub(r"(address = \"127.0.0.1:)\d+", r"\g<1>0", read.text)
+    blocks = [content for kind, content in BLOCK.findall(read.text) if kind == "toml"]
+    [more] = [content for content in blocks if not FILE.match(content)]
+    with contextlib.ExitStack() as stack:
+        for content in filter(FILE.match, blocks):
+            (tmp_path / "map.toml").write_text(content + more)
+            one = stack.enter_context(load(tmp_path / "map.toml", server.service))
+            asked = {"openpi": 8000, "groot": 5556}[one.settings.frontend]
+            port = one.address.partition(":")[2]
+            read.text = read.text.replace(f'"127.0.0.1", {asked}', f'"127.0.0.1", {port}')
+        read.read()
 
 
 @pytest.mark.slow
@@ -229,7 +253,7 @@ def test_training_on_the_page_s_data_runs(page: str, reader: Callable[[str], Rea
     assert list(read.folder.glob("runs/*/checkpoints/step-00000002/model.safetensors"))
 
 
-@pytest.mark.parametrize("kind", ["embodiment", "tokenizer", "readout", "codec"])
+@pytest.mark.parametrize("kind", HEADINGS)
 def test_the_readme_lists_every_plug_in_of_ours(kind: registry.Kind) -> None:
     [table] = re.findall(rf"^\| {HEADINGS[kind]}.*\n\|.*\n((?:\|.*\n)+)", README, re.MULTILINE)
     listed = re.findall(r"^\| `(\w+)` \| \S", table, re.MULTILINE)

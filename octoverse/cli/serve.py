@@ -12,6 +12,7 @@ from octoverse import checkpoint as checkpoints
 from octoverse.cli.announcement import announcement
 from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
+from octoverse.servers.frontend import load
 from octoverse.servers.log_file import LogFile
 from octoverse.servers.logs import Journal
 from octoverse.servers.monitor import DEFAULT_PORT, Monitor
@@ -44,6 +45,9 @@ def serve(
     monitor: Annotated[
         int, arg(help="Port of the page, /metrics and /health, or the next free one; 0 for none.")
     ] = DEFAULT_PORT,
+    frontend: Annotated[
+        tuple[Path, ...], arg(help="Files of frontends that serve other projects' clients.")
+    ] = (),
     log: Annotated[Path | None, arg(help="A file that gets what stderr gets.")] = None,
 ) -> None:
     """Answer robots over ZeroMQ with a checkpoint, until Ctrl-C."""
@@ -77,5 +81,12 @@ def serve(
             )
             stack.enter_context(page)
             places["page"] = f"{page.address}, with /metrics and /health"
-        server.run(lambda: console.print(announcement(policy, server.address, places)))
+        frontends = [load(path, server.service) for path in frontend]
+
+        def announce() -> None:
+            for one in frontends:
+                places[one.name] = stack.enter_context(one).address
+            console.print(announcement(policy, server.address, places))
+
+        server.run(announce)
     console.print("Stopped.")

@@ -1,3 +1,4 @@
+import http.client
 import json
 import os
 import re
@@ -98,3 +99,40 @@ def test_settings_that_cannot_be_are_refused(small_checkpoint: Path) -> None:
         serve(small_checkpoint, max_batch=0)
     with pytest.raises(BadConfig, match=r"monitor: expected a port from 1 to 65535, .* got 70000"):
         serve(small_checkpoint, monitor=70000)
+
+
+def test_clients_of_other_projects_are_served_beside_ours(
+    small_checkpoint: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("websockets", reason="needs the extra 'openpi'")
+    body = checkpoints.load(small_checkpoint).bodies["road_car"]
+    told = {"frontend": "openpi", "body": body.name, "address": "127.0.0.1:0"}
+    lines = [f"{key} = {value!r}" for key, value in told.items()]
+    lines += ["[observation]", *(f"{name} = {name!r}" for name in body.observation)]
+    lines += ["[action]", *(f"{name} = {name!r}" for name in body.action)]
+    path = tmp_path / "openpi.toml"
+    path.write_text("\n".join(lines))
+    command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint), "--threads", "1"]
+    command += [
+        "--address",
+        "tcp://127.0.0.1:0",
+        "--monitor",
+        "0",
+        "--frontend",
+        str(tmp_path / "openpi.toml"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = ""
+        while "Stop with Ctrl-C." not in said:
+            line = process.stdout.readline()
+            assert line, "it ended too early"
+            said += line
+        [port] = re.findall(r"openpi road_car +127.0.0.1:(\d+)", said)
+        client = http.client.HTTPConnection("127.0.0.1", int(port))
+        client.request("GET", "/healthz")
+        assert client.getresponse().read() == b"OK\n"
+        client.close()
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert process.returncode == 0
