@@ -3,9 +3,11 @@
 Waits here only guard against hanging: none decides what a test finds, however busy the machine is.
 """
 
+import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -184,6 +186,69 @@ def puppet() -> Iterator[Callable[..., Puppet]]:
     yield start
     for one in puppets:
         one.die()
+
+
+class Hose:
+    """Passes bytes on to a server; can be cut, and pinched so that both ends notice nothing."""
+
+    def __init__(self, address: str) -> None:
+        host, port = address.removeprefix("tcp://").split(":")
+        self._there = (host, int(port))
+        self._socket = sockets.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.pinched, self._closed = threading.Event(), False
+        self._ends: list[sockets.socket] = []
+        self._threads = [threading.Thread(target=self._take)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        """Cut what is connected; what comes later is passed on."""
+        while self._ends:
+            with suppress(OSError):
+                self._ends.pop().shutdown(sockets.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._closed = True
+        sockets.create_connection(self._socket.getsockname()).close()
+        self._threads[0].join()
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+        self._socket.close()
+
+    def _take(self) -> None:
+        while True:
+            near, _ = self._socket.accept()
+            if self._closed:
+                near.close()
+                return
+            far = sockets.create_connection(self._there)
+            self._ends += [near, far]
+            for one, other in ((near, far), (far, near)):
+                self._threads.append(threading.Thread(target=self._pass, args=(one, other)))
+                self._threads[-1].start()
+
+    def _pass(self, one: sockets.socket, other: sockets.socket) -> None:
+        with suppress(OSError), one:
+            while data := one.recv(2**20):
+                if not self.pinched.is_set():
+                    other.sendall(data)
+        with suppress(OSError):
+            other.shutdown(sockets.SHUT_RDWR)
+
+
+@pytest.fixture
+def hose() -> Iterator[Callable[[str], Hose]]:
+    """Lays hoses to servers, closed when the test ends."""
+    hoses: list[Hose] = []
+
+    def lay(address: str) -> Hose:
+        hoses.append(Hose(address))
+        return hoses[-1]
+
+    yield lay
+    for one in hoses:
+        one.close()
 
 
 @pytest.fixture

@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 
 from octoverse.servers.zeromq import Server
 
+ROOT = Path(__file__).parents[2]
 HEAVY = ["torch", "gymnasium", "transformers", "PIL", "pyarrow", "tyro", "rich", "mujoco", "av"]
 LIGHT = [
     "acting",
@@ -35,9 +39,9 @@ class Refuse(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Refuse())
 """
 ACT = """
-import sys, numpy as np
+import asyncio, sys, numpy as np
 from octoverse import registry
-from octoverse.servers.client import Client
+from octoverse.servers.client import AsyncClient, Client
 from octoverse.servers.player import ChunkPlayer
 
 arm = registry.load("embodiment", "tabletop_arm")
@@ -47,12 +51,19 @@ frame = {
     "tool": np.zeros(5, np.float32),
     "instruction": "lift the red cube",
 }
+
+async def act():
+    async with AsyncClient(sys.argv[1], arm, timeout=60) as client:
+        return await client.act(frame)
+
 with Client(sys.argv[1], arm, jpeg_quality=90, timeout=60) as client:
     player = ChunkPlayer(arm)
-    chunk = client.act(frame)
-    player.add(chunk)
-    print(sorted(player.action(chunk.observed_at_ns)))
+    for chunk in (client.act(frame), asyncio.run(act())):
+        player.add(chunk)
+        print(sorted(player.action(chunk.observed_at_ns)))
 """
+ACTED = "['arm', 'gripper']\n" * 2
+ROBOT = ["numpy", "pyzmq", "msgspec", "simplejpeg"]
 
 
 def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -77,4 +88,31 @@ def test_it_imports_without_anything_heavy(module: str) -> None:
 def test_a_robot_acts_without_anything_heavy(servo: type) -> None:
     with Server(servo(), address="tcp://127.0.0.1:0") as server:
         done = run(ACT, server.address)
-    assert done.stdout == "['arm', 'gripper']\n", done.stderr
+    assert done.stdout == ACTED, done.stderr
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with nothing but octoverse and the four packages of a robot."""
+    folder = tmp_path_factory.mktemp("robot")
+    venv.create(folder, symlinks=True, with_pip=False)
+    [site] = folder.glob("lib/python3*/site-packages")
+    (site / "octoverse").symlink_to(ROOT / "octoverse")
+    for name in [*ROBOT, "octoverse"]:
+        for file in distribution(name).files or ():
+            top = file.parts[0]
+            place = Path(str(file.locate())).parents[len(file.parts) - 1] / top
+            if place.is_dir() and top != "__pycache__" and not (site / top).exists():
+                (site / top).symlink_to(place)
+    return folder / "bin" / "python"
+
+
+def test_a_robot_acts_in_an_environment_that_has_nothing_else(robot: Path, servo: type) -> None:
+    installed = "from importlib.metadata import distributions as d; print(*(x.name for x in d()))"
+    alone = subprocess.run([robot, "-I", "-c", installed], capture_output=True, text=True)
+    assert sorted(alone.stdout.split()) == sorted([*ROBOT, "octoverse"]), alone.stderr
+    with Server(servo(), address="tcp://127.0.0.1:0") as server:
+        done = subprocess.run(
+            [robot, "-I", "-c", ACT, server.address], capture_output=True, text=True, timeout=300
+        )
+    assert done.stdout == ACTED, done.stderr

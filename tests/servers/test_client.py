@@ -253,6 +253,114 @@ def test_a_client_survives_a_restart_and_says_so(
     assert "the policy server is back" in words
 
 
+def test_a_session_goes_on_over_a_connection_that_was_cut(
+    servo: Any,
+    serve: Serve,
+    drive: Drive,
+    hose: Any,
+    until: Until,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    way = hose(serve(servo()).address)
+
+    def gone() -> bool:
+        client._line.look()
+        return not client._line.up
+
+    class Cut:
+        """Cuts the connection before every third frame."""
+
+        body, acted = TABLETOP_ARM, 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        def act(self, frame: Any, **told: Any) -> ActionChunk:
+            self.acted += 1
+            if self.acted % 3 == 0:
+                way.cut()
+                until(gone)
+            return client.act(frame, **told)
+
+    with Client(way.address, TABLETOP_ARM) as client:
+        session = client.session
+        served = drive(Cut(), 1, steps=20)
+        assert (client.session, client.restarts) == (session, 0)
+    assert same(served, drive(LocalPolicy(servo(), TABLETOP_ARM), 1, steps=20))
+    assert "the policy server is back" in caplog.text
+
+
+def test_a_request_whose_connection_was_cut_is_sent_again(
+    servo: Any, serve: Serve, hose: Any, until: Until
+) -> None:
+    policy = servo()
+    server = serve(policy)
+    way = hose(server.address)
+    with Client(way.address, TABLETOP_ARM) as client:
+        policy.hold.clear()
+        with ThreadPoolExecutor(1) as pool:
+            acting = pool.submit(client.act, FRAME, observed_at_ns=5)
+            until(lambda: len(policy.batches) == 1)
+            way.cut()
+            until(lambda: server.status().queue == 1)
+            policy.hold.set()
+            assert acting.result().observed_at_ns == 5
+        assert (client.restarts, client.late) == (0, 0)
+
+
+def test_another_client_resumes_the_session_of_one_that_died(
+    servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = serve(servo()).address
+    rng = np.random.default_rng(5)
+    frames = [random_frame(TABLETOP_ARM, rng) for _ in range(4)]
+    times = [round(i * 1e8) for i in range(4)]
+    local = LocalPolicy(servo(), TABLETOP_ARM)
+    alone = [local.act(f, observed_at_ns=t, seed=1) for f, t in zip(frames, times, strict=True)]
+    first = Client(address, TABLETOP_ARM)
+    served = [first.act(frames[i], observed_at_ns=times[i], seed=1) for i in range(2)]
+    first._line.close()  # without a Bye
+    with Client(address, TABLETOP_ARM, resume=first.session) as second:
+        assert second.welcome.resumed
+        assert second.session == first.session
+        second._conversation._step = 2
+        served += [second.act(frames[i], observed_at_ns=times[i], seed=1) for i in (2, 3)]
+    assert same(served, alone)
+    with Client(address, TABLETOP_ARM, resume=first.session) as third:
+        assert not third.welcome.resumed
+    assert "no longer knows the session to resume; the window starts anew" in caplog.text
+
+
+def test_the_clock_of_a_server_in_this_machine_is_this_one(servo: Any, serve: Serve) -> None:
+    with Client(serve(servo()).address, TABLETOP_ARM) as client:
+        for _ in range(5):
+            client.act(FRAME)
+        clock = client.clock
+        assert clock.offset_ns is not None and clock.error_ns is not None
+        assert clock.round_trip_ms is not None and clock.round_trip_ms > 0
+        assert abs(clock.offset_ns) <= clock.error_ns + 1000
+        assert clock.jumps == 0
+
+
+def test_what_a_robot_executes_anyway_begins_the_next_chunk(servo: Any, serve: Serve) -> None:
+    policy, seen = servo(), list[Any]()
+    act = policy.act
+
+    def noted(observations: Any, memories: Any) -> Any:
+        seen.extend(observations)
+        return act(observations, memories)
+
+    policy.act = noted
+    with Client(serve(policy).address, TABLETOP_ARM) as client:
+        chunk = client.act(FRAME, observed_at_ns=10**9)
+        told = {"chunk_ns": 10**9, "executed_steps": 1, "frozen_steps": 3}
+        client.act(FRAME, observed_at_ns=2 * 10**9, **told, seen_at_ns={"tool": 10**9})
+        assert client.frames == 3
+    assert not seen[0].prefix
+    assert (seen[1].prefix["arm"] == chunk.action["arm"][1:4]).all()
+    assert seen[1].valid["table"][-1] and not seen[1].valid["tool"][-1]
+
+
 SERVER_PROGRAM = """
 import sys, importlib.util
 spec = importlib.util.spec_from_file_location("policies", sys.argv[1])
@@ -279,14 +387,15 @@ def test_a_client_goes_on_when_the_server_is_killed_at_work_and_started_again(
 ) -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
     process = start_process(address)
-    sessions, acted, stop = set(), [0], threading.Event()
+    sessions, acted, restarts, stop = set(), [0], list[int](), threading.Event()
 
     def work() -> None:
         with Client(address, TABLETOP_ARM, timeout=60.0) as client:
             while not stop.is_set():
                 client.act(FRAME)
                 acted[0] += 1
-                sessions.add(client.welcome.session)
+                sessions.add(client.session)
+            restarts.append(client.restarts)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -300,7 +409,7 @@ def test_a_client_goes_on_when_the_server_is_killed_at_work_and_started_again(
     thread.join()
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
-    assert len(sessions) == 2
+    assert (len(sessions), restarts) == (2, [1])
     assert "ended well" in output
     assert process.returncode == 0
 

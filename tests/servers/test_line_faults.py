@@ -101,56 +101,15 @@ def broke(line: Line) -> bool:
 
 
 def test_a_connection_that_fell_silent_is_lost(
-    puppet: Any, open_line: Open, until: Until, monkeypatch: pytest.MonkeyPatch
+    puppet: Any, hose: Any, open_line: Open, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "_HEARTBEAT_MS", 50)
     monkeypatch.setattr(lines, "_SILENCE_MS", 200)
-    peer = puppet()
-    with Hose(peer.address) as hose:
-        line = open_line(hose.address)
-        connect(line, until)
-        hose.pinched.set()
-        until(lambda: broke(line))
-
-
-class Hose:
-    """Passes bytes on, until it is pinched; both sides believe that the other still is there."""
-
-    def __init__(self, address: str) -> None:
-        host, port = address.removeprefix("tcp://").split(":")
-        self._there = (host, int(port))
-        self._socket = sockets.create_server(("127.0.0.1", 0))
-        self.address = f"tcp://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.pinched = threading.Event()
-        self._ends: list[sockets.socket] = []
-        self._threads = [threading.Thread(target=self._take)]
-
-    def _take(self) -> None:
-        near, far = self._socket.accept()[0], sockets.create_connection(self._there)
-        self._ends += [near, far]
-        for one, other in ((near, far), (far, near)):
-            self._threads.append(threading.Thread(target=self._pass, args=(one, other)))
-            self._threads[-1].start()
-
-    def _pass(self, one: sockets.socket, other: sockets.socket) -> None:
-        try:
-            while data := one.recv(4096):
-                if not self.pinched.is_set():
-                    other.sendall(data)
-        except OSError:
-            pass
-
-    def __enter__(self) -> "Hose":
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for end in self._ends:
-            end.shutdown(sockets.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for end in [*self._ends, self._socket]:
-            end.close()
+    way = hose(puppet().address)
+    line = open_line(way.address)
+    connect(line, until)
+    way.pinched.set()
+    until(lambda: broke(line))
 
 
 def curve(secret: bytes, public: bytes, server: bytes) -> Callable[["zmq.Socket[bytes]"], None]:
