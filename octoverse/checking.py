@@ -1,6 +1,7 @@
 """Check one frame of a body, fast where it is sound and in words where it is not."""
 
 from collections.abc import Mapping
+from operator import le
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,8 @@ class FrameCheck:
         if bounds is None:
             return False
         low, high = bounds
-        return bool(((value >= low) & (value <= high)).all())
+        numbers = value.tolist()  # so few are compared faster outside numpy
+        return all(map(le, low, numbers)) and all(map(le, numbers, high))
 
 
 def stale(body: Embodiment, at_ns: int, seen: Mapping[str, int], within_ns: int) -> set[str]:
@@ -103,9 +105,10 @@ def stale(body: Embodiment, at_ns: int, seen: Mapping[str, int], within_ns: int)
     return {name for name in late if not isinstance(body.observation[name], Instruction)}
 
 
-def _bounds(stream: Stream) -> tuple[np.ndarray, np.ndarray] | None:
+def _bounds(stream: Stream) -> tuple[list[float], list[float]] | None:
     """The limits of a state where they are finite: whatever lies between them is a number."""
     if not isinstance(stream, State):
         return None
     low, high = np.array(stream.low, np.float32), np.array(stream.high, np.float32)
-    return (low, high) if np.isfinite(low).all() and np.isfinite(high).all() else None
+    finite = np.isfinite(low).all() and np.isfinite(high).all()
+    return (low.tolist(), high.tolist()) if finite else None

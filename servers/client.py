@@ -147,10 +147,10 @@ class Client(Robot):
             deadline_ms: From now; later than that it is not computed. The timeout if not given.
             seed: Decides, with the count of calls since the reset, the noise of sampled actions;
                 that of the reset if not given.
-            chunk_ns: When what the chunk that is being played answers was observed.
-            executed_steps: How many of its rows had been executed when the frame was seen.
-            frozen_steps: How many after those will be executed whatever comes: the new chunk
-                begins with them.
+            chunk_ns: `observed_at_ns` of the chunk that the robot is playing.
+            executed_steps: How many of its rows were executed when the frame was seen.
+            frozen_steps: How many rows after those will be executed whatever comes; the new chunk
+                begins with them, if the policy can.
             seen_at_ns: When single streams were seen, where that is not when the frame was.
 
         Raises:

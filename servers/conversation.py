@@ -64,7 +64,7 @@ class Conversation:
             raise ValueError(f"jpeg_quality must be 1 to 100, got {jpeg_quality}.")
         self.body, self.name = body, name
         self.clock = ServerClock()
-        self.last_timing: RoundTrip | None = None
+        self._last: tuple[float, wire.Timing] | None = None
         self.late = self.restarts = 0
         self._check, self._parcels = FrameCheck(body), Parcels(body, jpeg_quality)
         self._calibration, self._resume = dict(calibration or {}), resume
@@ -77,6 +77,11 @@ class Conversation:
         """What the server told when it was greeted."""
         assert self._welcome is not None
         return self._welcome
+
+    @property
+    def last_timing(self) -> RoundTrip | None:
+        """Where the time of the last answer went."""
+        return self._last and RoundTrip(total_ms=self._last[0], server=self._last[1])
 
     def hello(self) -> Talk[None]:
         """Open a session, and look how the server's clock stands."""
@@ -145,8 +150,7 @@ class Conversation:
             self.clock.add(*times, answer.arrived_ns, frame=True)
         chunk = self._chunk(act, answer.body)
         check_chunk(self.body, self.welcome.horizons, chunk, at_ns)
-        total_ms = 1000 * (time.monotonic() - began)
-        self.last_timing = RoundTrip(total_ms=total_ms, server=act.timing)
+        self._last = 1000 * (time.monotonic() - began), act.timing
         return chunk
 
     def observe(

@@ -145,7 +145,7 @@ class Line:
             frames = [self._socket.recv()]
         except zmq.Again:
             return None
-        while self._socket.getsockopt(zmq.RCVMORE):
+        if self._socket.getsockopt(zmq.RCVMORE):
             frames.append(self._socket.recv())
         return frames
 

@@ -85,6 +85,15 @@ def test_a_local_policy_begins_with_the_rows_that_are_executed_anyway() -> None:
     assert not policy.seen.prefix
 
 
+def test_a_stream_that_was_seen_long_before_its_frame_is_missing_from_it() -> None:
+    local, spacing = LocalPolicy(Tracing(), "tabletop_arm"), 200_000_000
+    for at_ns in (spacing, 2 * spacing):
+        chunk = local.act(FRAME, observed_at_ns=at_ns, seen_at_ns={"tool": spacing})
+    assert chunk.action["arm"][0].tolist() == [0, 1, 2, 1], "seen in one frame of two"
+    local.observe(FRAME, observed_at_ns=3 * spacing, seen_at_ns={"tool": spacing})
+    assert local.session.observation().valid["tool"].tolist() == [False, False]
+
+
 def test_time_is_the_clock_s_where_none_is_given() -> None:
     local = LocalPolicy(Tracing(), "tabletop_arm")
     assert local.act(FRAME).observed_at_ns < local.act(FRAME).observed_at_ns
@@ -116,6 +125,11 @@ def test_a_body_that_the_policy_does_not_know_is_refused() -> None:
         LocalPolicy(Tracing(), "tabletop_arn")
 
 
+def test_a_chunk_of_large_numbers_passes() -> None:
+    large = {"arm": np.full((4, 4), 3e38, np.float32), "gripper": np.ones((4, 1), np.float32)}
+    check_chunk(TABLETOP_ARM, HORIZONS, chunk(action=large), 5)
+
+
 def test_a_sound_chunk_passes() -> None:
     check_chunk(TABLETOP_ARM, HORIZONS, chunk(), 5)
 
@@ -130,6 +144,7 @@ def test_a_sound_chunk_passes() -> None:
         ({"arm": np.zeros((3, 4), np.float32)}, r"expected float32 \(4, 4\), got float32 \(3, 4\)"),
         ({"arm": np.zeros((4, 4))}, r"expected float32 \(4, 4\), got float64 \(4, 4\)"),
         ({"arm": np.full((4, 4), np.nan, np.float32)}, "expected finite numbers, got NaN"),
+        ({"arm": np.full((4, 4), -np.inf, np.float32)}, "expected finite numbers, got NaN"),
     ],
 )
 def test_a_chunk_that_is_none_is_refused(wrong: dict[str, Any], words: str) -> None:

@@ -33,14 +33,13 @@ class RandomPolicy:
         frame: Frame,
         *,
         observed_at_ns: int | None = None,
-        deadline_ms: float | None = None,
-        seed: int | None = None,
+        **told: Any,
     ) -> ActionChunk:
         """Draw one action."""
         action = {name: self._draw(group, frame) for name, group in self.body.action.items()}
         return _chunk(self.body, action, observed_at_ns)
 
-    def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:
+    def observe(self, frame: Frame, **told: Any) -> None:
         """Chance looks at nothing."""
 
     def reset(self, seed: int = 0) -> None:
@@ -75,13 +74,12 @@ class ExpertPolicy:
         frame: Frame,
         *,
         observed_at_ns: int | None = None,
-        deadline_ms: float | None = None,
-        seed: int | None = None,
+        **told: Any,
     ) -> ActionChunk:
         """Ask the expert for one action."""
         return _chunk(self.body, self._world.unwrapped.expert()(), observed_at_ns)
 
-    def observe(self, frame: Frame, *, observed_at_ns: int | None = None) -> None:
+    def observe(self, frame: Frame, **told: Any) -> None:
         """It knows already."""
 
     def reset(self, seed: int = 0) -> None:
