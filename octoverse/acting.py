@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 import numpy as np
 
-from octoverse.embodiment import Camera, Embodiment, GoalImage
+from octoverse.embodiment import Camera, Embodiment, GoalImage, NumericStream
 from octoverse.episode import ActionChunk, Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch, UnknownName
 from octoverse.session import Session
@@ -229,6 +229,27 @@ def open_session(
         memory_bytes=memory_bytes,
         calibration=calibration,
     )
+
+
+def check_present(body: Embodiment, observation: Observation) -> None:
+    """Raise SpecMismatch unless every number that a body always sends is known at the newest frame.
+
+    Actions may be relative to it: those that are relative to zero for want of it would be wild.
+    """
+    late = [
+        name
+        for name, stream in body.observation.items()
+        if isinstance(stream, NumericStream)
+        and not stream.optional
+        and name in observation.valid
+        and not observation.valid[name][-1]
+    ]
+    if late:
+        raise SpecMismatch(
+            f"{body.name}: expected {', '.join(late)} of the newest frame's time to act upon, got "
+            "it from more than half a spacing before. Send a newer one, or give the frame the "
+            "time of its numbers."
+        )
 
 
 def check_chunk(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from octoverse import wire
-from octoverse.acting import ActingPolicy
+from octoverse.acting import ActingPolicy, check_present
 from octoverse.errors import BadMessage, OctoverseError
 from octoverse.packing import views
 from octoverse.servers.batcher import Batcher, Waiting
@@ -241,8 +241,10 @@ class Service:
         if message.chunk_ns is not None:
             rows = message.executed_steps, message.frozen_steps
             prefix = session.prefix(message.chunk_ns, *rows)
+        observation = session.observation(message.seed, message.step, prefix)
+        check_present(session.body, observation)
         waiting = Waiting(
-            observation=session.observation(message.seed, message.step, prefix),
+            observation=observation,
             memory=session.memory,
             number=message.request,
             robot=robot,

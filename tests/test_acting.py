@@ -5,11 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from octoverse.acting import ActingPolicy, LocalPolicy, RobotPolicy, check_chunk, open_session
+from octoverse.acting import (
+    ActingPolicy,
+    LocalPolicy,
+    RobotPolicy,
+    check_chunk,
+    check_present,
+    open_session,
+)
 from octoverse.embodiment import Embodiment
+from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.episode import ActionChunk, Calibration, Frame, Observation
 from octoverse.errors import SpecMismatch, UnknownName
+from octoverse.session import Session
 from octoverse.synthetic import random_frame
 
 HORIZONS = {"arm": 4, "gripper": 4}
@@ -152,3 +161,14 @@ def test_a_chunk_that_is_none_is_refused(wrong: dict[str, Any], words: str) -> N
         wrong = {"action": {**chunk().action, "arm": wrong["arm"]}}
     with pytest.raises(SpecMismatch, match=words):
         check_chunk(TABLETOP_ARM, HORIZONS, chunk(**wrong), 5)
+
+
+def test_numbers_that_are_always_sent_must_be_known_to_act_upon() -> None:
+    session, frame = Session(ROAD_CAR), random_frame(ROAD_CAR, np.random.default_rng(0))
+    session.observe(frame, 10**9, seen={"front": 0})
+    check_present(ROAD_CAR, session.observation())  # nothing is relative to an image
+    session.observe(frame, 2 * 10**9, seen={"speed": 10**9, "ego_history": 10**9})
+    with pytest.raises(SpecMismatch, match=r"road_car: expected \S+, \S+ of the newest frame's ti"):
+        check_present(ROAD_CAR, session.observation())
+    session.observe(frame, 3 * 10**9)
+    check_present(ROAD_CAR, session.observation())

@@ -441,6 +441,11 @@ def test_a_stream_is_filed_by_its_own_time(servo: Any, build: Build) -> None:
     assert isinstance(fault, wire.Fault)
     assert fault.code == "bad_observation"
     assert "tabletop_arm.wrist: expected it to be seen at most" in fault.message
+    fault = say(3, 2 * 10**9, tool=10**9)
+    assert isinstance(fault, wire.Fault)
+    assert fault.code == "bad_observation"
+    assert "tabletop_arm: expected tool of the newest frame's time to act upon" in fault.message
+    assert isinstance(say(4, 2 * 10**9 + 1, tool=2 * 10**9), wire.Act)
 
 
 def test_who_sends_more_than_its_rate_is_told_when_to_come_again(servo: Any, build: Build) -> None:
