@@ -117,8 +117,9 @@ class Session:
 
     @property
     def window_bytes(self) -> int:
-        """What the frames that are kept take up."""
-        return sum(_bytes(frame) for _, _, frame in list(self._window))
+        """About what the frames that are kept take up: each as much as the newest."""
+        window = self._window
+        return len(window) * _bytes(window[-1][2]) if window else 0
 
     def observe(self, frame: Frame, at_ns: int, seen: Mapping[str, int] | None = None) -> None:
         """Add one frame, seen at `at_ns` by the robot's clock; the same time replaces the newest.

@@ -74,6 +74,8 @@ class Engine:
         self.answered = self.batches = 0
         self.hung = 0
         """Batches given up."""
+        self.hangs = False
+        """Whether the last batch was given up."""
         self.lost = ""
         """In words, why nothing is computed any more; empty while all is well."""
         self.timings = {
@@ -185,6 +187,7 @@ class Engine:
             if work is not None:
                 self._work = None
                 self.hung += 1
+                self.hangs = True
                 self._hanging.append(work.thread)
                 self._turn = threading.Lock()
             was_lost, self.lost = (
@@ -266,6 +269,7 @@ class Engine:
             self._work = None
             self._proven = self._proven or failure is None
         self.batches += 1
+        self.hangs = False
         if failure is None:
             for request, chunk in zip(batch, chunks, strict=True):
                 self._answer(request, chunk, serving.policy, work, ended)

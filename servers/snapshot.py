@@ -22,7 +22,7 @@ def snapshot(
     """
     now, policy, batcher = time.monotonic(), engine.policy, engine.batcher
     known = list(robots)
-    trouble = trouble or engine.lost
+    trouble = trouble or engine.lost or ("The policy hangs." if engine.hangs else "")
     return ServerStatus(
         model=policy.model,
         model_s=now - engine.since,

@@ -4,12 +4,19 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import zmq
 
+from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.servers.client import Client
 from octoverse.servers.log_file import LogFile
 from octoverse.servers.log_lines import Event, read
 from octoverse.servers.logs import Journal
+from octoverse.servers.zeromq import Server
+from octoverse.synthetic import random_frame
 
 logger = logging.getLogger("octoverse.servers.somewhere")
 
@@ -126,6 +133,34 @@ def test_a_full_disk_and_a_closed_stderr_disturb_nobody(monkeypatch: pytest.Monk
         logger.info("one")
         logger.info("two")
     assert journal.lost == 2
+
+
+def test_a_robot_is_answered_with_a_full_disk_under_the_log(
+    servo: Any, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Journal(LogFile(Path("/dev/full"))) as journal:
+        server, rng = serve(servo()), np.random.default_rng(0)
+        for _ in range(3):
+            with Client(server.address, TABLETOP_ARM) as robot:
+                robot.act(random_frame(TABLETOP_ARM, rng))
+    assert server.status().answered == 3 and journal.lost > 3
+    assert capsys.readouterr().err.count("No space left on device. Serving goes on.") == 1
+
+
+def test_a_flood_of_bad_messages_does_not_fill_the_log(
+    tmp_path: Path, servo: Any, serve: Callable[..., Server]
+) -> None:
+    with Journal(LogFile(tmp_path / "log"), clock=Clock()):
+        server = serve(servo())
+        with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+            peer.connect(server.address)
+            for _ in range(500):
+                peer.send_multipart([b"nonsense", b""])
+                peer.recv_multipart()
+    events = list(read((tmp_path / "log").read_text().splitlines()))
+    refused = [event.fields for event in events if event.words == "refused"]
+    assert len(refused) == 51 and refused[-1]["suppressed"] == "449"
+    assert all(fields["code"] == "bad_message" for fields in refused)
 
 
 def test_a_call_with_the_wrong_arguments_is_said_and_not_raised(

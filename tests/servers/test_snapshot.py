@@ -37,9 +37,12 @@ def test_trouble_of_the_engine_or_of_others_is_told_in_words(servo: Any) -> None
     engine, faults, robots, _ = parts(servo)
     well = snapshot(engine, faults, robots, time.monotonic())
     assert (well.healthy, well.trouble) == (True, "")
-    engine.lost = "The policy hangs."
+    engine.hangs = True
     ill = snapshot(engine, faults, robots, time.monotonic())
     assert (ill.healthy, ill.trouble) == (False, "The policy hangs.")
+    engine.lost = "It hangs for good."
+    worse = snapshot(engine, faults, robots, time.monotonic())
+    assert (worse.healthy, worse.trouble) == (False, "It hangs for good.")
     stopping = snapshot(engine, faults, robots, time.monotonic(), "The server stops.")
     assert (stopping.healthy, stopping.trouble) == (False, "The server stops.")
 

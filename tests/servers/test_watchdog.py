@@ -113,12 +113,12 @@ def test_a_batch_that_hangs_is_given_up_in_words_and_the_next_is_computed(
     assert isinstance(fault, wire.Fault)
     assert (fault.code, fault.request) == ("policy_failed", 1)
     assert fault.message == "The policy did not answer within 1000 s."
-    assert house.engine.hung == 1
+    assert house.engine.hung == 1 and house.engine.hangs
     assert "the policy hangs: gave up a batch of 1" in caplog.messages
     house.ask(2)
     act = house.hear()
     assert isinstance(act, wire.Act) and act.request == 2
-    assert house.engine.lost == ""
+    assert house.engine.lost == "" and not house.engine.hangs
 
 
 def test_what_a_given_up_thread_answers_later_is_dropped(
