@@ -102,8 +102,6 @@ class Batcher:
         self._clock = clock or Clock()
         self._robots: dict[Robot, None] = {}
         """Those with requests that wait, in the order in which they came."""
-        self.requests = 0
-        """How many there were, taken or not."""
         self._count = 0
         self._round = 0
         self._earliest = math.inf
@@ -126,7 +124,6 @@ class Batcher:
         """
         turn, refused = request.robot.turn, None
         with self._changed:
-            self.requests += 1
             if self._closed:
                 return request
             if not turn.line:

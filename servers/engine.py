@@ -71,7 +71,7 @@ class Engine:
         if not watchdog_s > 0:
             raise ValueError(f"watchdog_s must be above 0, got {watchdog_s}.")
         self.batcher, self.watchdog_s = batcher, watchdog_s
-        self.answered = self.batches = 0
+        self.requests = self.answered = self.batches = 0
         self.hung = 0
         """Batches given up."""
         self.hangs = False
@@ -140,6 +140,8 @@ class Engine:
         Returns:
             Who has to leave the full line, as Batcher.put.
         """
+        with self._lock:
+            self.requests += 1
         turn = self._turn
         if (
             threading.current_thread() is not self._lent

@@ -35,7 +35,7 @@ def snapshot(
         robots=tuple(_robot(robot, now) for robot in known),
         window_bytes=sum(robot.session.window_bytes for robot in known),
         queue=len(batcher),
-        requests=batcher.requests,
+        requests=engine.requests,
         answered=engine.answered,
         batches=engine.batches,
         mean_batch=engine.answered / max(engine.batches, 1),

@@ -341,7 +341,7 @@ def test_a_calibration_that_cannot_be_is_a_fault_and_is_not_taken(servo: Any, bu
     assert robot.session.calibration == {}
 
 
-def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build) -> None:
+def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build, until: Any) -> None:
     service = build(servo())
     assert service.status().mean_batch == 0.0
     peer = Peer(service)
@@ -351,6 +351,7 @@ def test_the_status_counts_robots_answers_and_faults(servo: Any, build: Build) -
         assert peer.hear().request == request
     peer.observe(1)
     assert peer.fault().code == "bad_observation"
+    until(lambda: service.status().timings["batch"].count == 2)
     status = service.status()
     [robot] = status.robots
     assert (robot.client, robot.requests, robot.refused, robot.missed) == ("arm 3", 2, 1, 0)
