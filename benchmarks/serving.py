@@ -1,6 +1,6 @@
 """What the policy server costs and stands, beside bare sockets and two peers' protocols.
 
-    python benchmarks/serving.py [overhead many batching fairness idle soak ...]
+    python benchmarks/serving.py [overhead many batching fairness idle soak]
 
 An observation is two 224 x 224 images, 14 numbers and an instruction; the answer is 50 x 14
 numbers. Servers and clients are processes of their own and are asked in turns, so that a busy
@@ -11,6 +11,7 @@ import itertools
 import multiprocessing
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.queues import Queue
@@ -21,6 +22,7 @@ import numpy as np
 import psutil
 from serving_peers import BARE, BODY, OURS, REQUEST_REPLY, WEBSOCKET, Kind, frame
 
+from octoverse.errors import RemoteError, ServerUnreachable
 from octoverse.servers.client import Client
 
 TURNS, PER_TURN = 30, 60
@@ -181,12 +183,67 @@ def idle(sessions: int = 1000) -> str:
     )
 
 
+def wander(address: str, seed: int, lasting: float, counts: "Queue[Counter[str]]") -> None:
+    """Act, observe, reset and come back as a robot does all day; count what became of it."""
+    rng, seen, told = np.random.default_rng(seed), frame(), Counter[str]()
+    until = time.monotonic() + lasting
+    while time.monotonic() < until:
+        with Client(address, BODY, timeout=10.0) as client:
+            told["hello"] += 1
+            for _ in range(rng.integers(1, 2000)):
+                if time.monotonic() > until:
+                    break
+                match rng.choice(("act", "observe", "reset"), p=(0.96, 0.03, 0.01)):
+                    case "observe":
+                        client.observe(seen)
+                    case "reset":
+                        client.reset()
+                    case _:
+                        told["asked"] += 1
+                        try:
+                            client.act(seen)
+                            told["answered"] += 1
+                        except RemoteError as error:
+                            told[error.code] += 1
+                        except ServerUnreachable:
+                            told["lost"] += 1
+    counts.put(told)
+
+
+def soak(minutes: float = 10.0, clients: int = 8) -> str:
+    """Full load for long: what became of every request, and of the server's memory."""
+    lasting, counts = 60 * minutes, _SPAWN.Queue()
+    with started(OURS) as (address, process):
+        robots = [
+            _SPAWN.Process(target=wander, args=(address, seed, lasting, counts))
+            for seed in range(clients)
+        ]
+        for robot in robots:
+            robot.start()
+        began, times, sizes = time.monotonic(), list[float](), list[float]()
+        while (now := time.monotonic() - began) < lasting:
+            times.append(now / 60)
+            sizes.append(process.memory_info().rss / 2**20)
+            time.sleep(1.0)
+        told = sum((counts.get(timeout=120) for _ in robots), Counter[str]())
+        for robot in robots:
+            robot.join()
+    settled = len(times) // 4
+    slope = np.polyfit(times[settled:], sizes[settled:], 1)[0]
+    return (
+        f"{minutes:g} minutes, {clients} clients: {dict(told)}, {told['asked'] / lasting:.0f} "
+        f"requests/s; memory {sizes[settled]:.0f} MiB after a quarter, {sizes[-1]:.0f} at the end, "
+        f"{slope:+.3f} MiB a minute"
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "overhead": overhead,
     "many": many,
     "batching": batching,
     "fairness": fairness,
     "idle": idle,
+    "soak": soak,
 }
 
 if __name__ == "__main__":

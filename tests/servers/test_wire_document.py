@@ -47,8 +47,10 @@ def test_the_example_gets_velocities_from_a_server(
     [example] = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     known: dict[str, Any] = {"ADDRESS": serve(policy).address}
     exec(example, known)
-    assert known["velocities"].shape == (6, 2)
+    assert np.shape(known["velocities"]) == (6, 2)
     assert np.abs(known["velocities"]).max() <= 1.0
+    imports = re.findall(r"^import (\w+)", example, flags=re.MULTILINE)
+    assert imports == ["struct", "msgpack", "zmq"]
     assert policy.batches == [["reacher"]]
 
 
