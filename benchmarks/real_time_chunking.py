@@ -23,7 +23,7 @@ DELAY = 15
 """Control steps until an answer comes: 300 ms."""
 LOST = (5.0, 7.0)
 """What is asked between these times [s] is never answered."""
-SPREAD, PULL = 0.08, 0.15
+SPREAD, PULL = 0.08, 0.3
 """How far answers differ [rad], and how fast a chunk goes to its goal [s]."""
 
 _JOINT = {"names": ("joint",), "units": ("rad",), "low": (-2.0,), "high": (2.0,)}

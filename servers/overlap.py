@@ -48,6 +48,8 @@ class _Layer:
     """From when on it counts; None until it is played for the first time."""
     until_ns: dict[str, int] = field(default_factory=dict)
     """For each group, when it has taken over altogether."""
+    offset: dict[str, np.ndarray] = field(default_factory=dict)
+    """For joints that nothing overlaps, how far from it they stood when it began."""
 
     def has_taken_over(self, now_ns: int) -> bool:
         """Say whether nothing before it counts any more."""
@@ -71,8 +73,6 @@ class Overlap:
     def __init__(self, body: Embodiment, kind: OverlapKind, decay: float) -> None:
         self.body, self.kind, self.decay = body, kind, decay
         self._layers: list[_Layer] = []
-        self._held: dict[str, np.ndarray] = {}
-        """Where joints were held before the oldest chunk."""
 
     @property
     def newest(self) -> ActionChunk | None:
@@ -82,7 +82,6 @@ class Overlap:
     def clear(self) -> None:
         """Forget all chunks."""
         self._layers.clear()
-        self._held.clear()
 
     def add(self, chunk: ActionChunk, frozen_steps: int) -> None:
         """Add a chunk newer than the others, which for so many rows must not yet count."""
@@ -106,50 +105,42 @@ class Overlap:
         Args:
             now_ns: By the clock of the observations.
             since: Where the body is.
-            last: The last action; a chunk that nothing was played before goes on from there.
+            last: The last action; a blend that nothing overlaps goes on from there.
 
         Returns:
             For each group (a,), or (steps, a) for a path.
         """
         if self.kind == "blend":
-            self._take_over(now_ns, last)
+            for before, layer in zip([None, *self._layers], self._layers, strict=False):
+                if layer.begins_ns is None:
+                    self._settle(layer, before, now_ns, last)
         self._drop(now_ns)
         return {
             name: self._mixed(name, group, now_ns, since)
             for name, group in self.body.action.items()
         }
 
-    def _take_over(self, now_ns: int, last: Action) -> None:
-        """Settle how chunks that came since the last step take over from what is played."""
-        before = None
-        for layer in self._layers:
-            if layer.begins_ns is None:
-                layer.begins_ns = now_ns
-                if before is None:
-                    self._held = {k: v for k, v in last.items() if self._is_place(k)}
-                else:
-                    promised = round(layer.frozen_steps * 1e9 / self.body.control_hz)
-                    layer.begins_ns = max(now_ns, layer.from_ns + promised)
-                for name in self.body.action:
-                    until = self._end_ns(before, name) if before else now_ns
-                    if until <= layer.begins_ns and (before or name in self._held):
-                        until = self._alone_ns(layer, name)
-                    layer.until_ns[name] = max(layer.begins_ns, until)
-            before = layer
-
-    def _alone_ns(self, layer: _Layer, name: str) -> int:
-        """When a chunk that overlaps nothing has left the place where a joint was held."""
-        assert layer.begins_ns is not None
-        if not self._is_place(name):
-            return layer.begins_ns
-        return (layer.begins_ns + self._end_ns(layer, name)) // 2
+    def _settle(self, layer: _Layer, before: _Layer | None, now_ns: int, last: Action) -> None:
+        """Settle how a chunk that came since the last step takes over from what is played."""
+        promised = round(layer.frozen_steps * 1e9 / self.body.control_hz) if before else 0
+        begins = layer.begins_ns = max(now_ns, layer.from_ns + promised)
+        for name, group in self.body.action.items():
+            until = self._end_ns(before, name) if before else begins
+            if until <= begins and isinstance(group, JointPosition) and name in last:
+                # Only the gap is made up for, so that the joint moves as the chunk does.
+                rows, stood = layer.chunk.action[name], last[name]
+                if before and begins > now_ns:
+                    stood = before.chunk.action[name][-1]
+                first = nearest((begins - layer.from_ns) * 1e-9 * self.body.control_hz)
+                layer.offset[name] = stood - rows[min(first, len(rows) - 1)]
+                until = (begins + self._end_ns(layer, name)) // 2
+            layer.until_ns[name] = max(begins, until)
 
     def _drop(self, now_ns: int) -> None:
         """Forget chunks that do not count any more."""
         if self.kind == "blend":
             done = [i for i, layer in enumerate(self._layers) if layer.has_taken_over(now_ns)]
-            if done:
-                self._held, self._layers = {}, self._layers[done[-1] :]
+            del self._layers[: max(done, default=0)]
         else:
             ends = [
                 max(self._end_ns(layer, name) for name in self.body.action)
@@ -168,8 +159,10 @@ class Overlap:
             shares = self._blended(name, group, now_ns, covered)
         else:
             shares = _averaged(covered, self.decay)
-        plan = self._held[name][None] if name in self._held else read[0][0]
-        for (rows, _), share in zip(read, shares, strict=True):
+        plan = read[0][0]
+        for layer, (rows, _), share in zip(self._layers, read, shares, strict=True):
+            if name in layer.offset and layer.begins_ns is not None and layer.begins_ns <= now_ns:
+                plan = rows + layer.offset[name]
             plan = _lean(group, rows, plan, share)
         return plan if isinstance(group, PathGroup) else plan[0]
 
@@ -181,24 +174,21 @@ class Overlap:
         if isinstance(group, PathGroup):
             first = 1 if isinstance(group, Waypoints) else 0
             times += (np.arange(len(times)) + first) * 1e9 / group.hz
-        step, shares = 1e9 / self.body.control_hz, []
-        for layer in self._layers:
+        step, known = 1e9 / self.body.control_hz, np.zeros(len(times), bool)
+        shares = []
+        for layer, has in zip(self._layers, covered, strict=True):
             assert layer.begins_ns is not None
             begins, until = layer.begins_ns, layer.until_ns[name]
             left = np.clip((until - times) / (until - begins + step), 0.0, 1.0)
             share = left * np.expm1(left) / math.expm1(1.0)
-            shares.append(np.where(times < begins, 1.0, share))
-        # A joint stays where its last row was; of anything else nothing is left after that.
-        known = np.ones_like(covered) if self._is_place(name) else covered
-        known = np.concatenate([np.full((1, len(times)), name in self._held), known[:-1]])
-        return np.where(known, shares, 0.0)
+            share = np.where(times < begins, 1.0, share)
+            shares.append(np.where(known | (name in layer.offset), share, 0.0))
+            known = has
+        return np.stack(shares)
 
     def _end_ns(self, layer: _Layer, name: str) -> int:
         hz = rate_of(self.body.action[name], self.body)
         return layer.from_ns + round(len(layer.chunk.action[name]) * 1e9 / hz)
-
-    def _is_place(self, name: str) -> bool:
-        return isinstance(self.body.action[name], JointPosition)
 
 
 def nearest(place: float) -> int:

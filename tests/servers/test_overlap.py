@@ -176,14 +176,27 @@ def test_after_a_stop_joints_go_on_from_where_they_were_held_and_nothing_else_do
     assert not tool.any()
 
 
-def test_a_joint_whose_chunk_has_run_out_goes_on_from_its_end() -> None:
-    overlap = Overlap(BODY, "blend", 0.01)
+def test_a_chunk_that_begins_where_the_joint_was_held_is_played_as_it_is() -> None:
+    overlap, rows = Overlap(BODY, "blend", 0.01), np.linspace(1.0, 3.0, 20, dtype=np.float32)
+    overlap.add(walk(0, rows), 0)
+    last = {"joint": np.ones(1, np.float32)}
+    assert [joint(overlap, now, last) for now in range(20)] == rows.tolist()
+
+
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_a_joint_whose_chunk_has_run_out_goes_on_from_its_end(frozen: int) -> None:
+    overlap, end = Overlap(BODY, "blend", 0.01), {"joint": np.ones(1, np.float32)}
     overlap.add(chunk(0, 1.0, rows=4), 0)
-    assert joint(overlap, 3) == 1.0
-    overlap.add(chunk(2 * STEP, 0.0, rows=12), 0)
-    plan = overlap.plan(4 * STEP, nowhere, {})
-    assert 0.5 < plan["joint"].item() < 1.0
-    assert not plan["pedals"].any()
+    assert joint(overlap, 2) == 1.0
+    overlap.add(chunk(2 * STEP, 0.0, rows=12), frozen)
+    if frozen:
+        assert joint(overlap, 3, end) == 1.0
+    played = [joint(overlap, now, end) for now in range(4, 14)]
+    assert 0.5 < played[0] < 1.0
+    assert np.all(np.diff(played) <= 0)
+    assert np.abs(np.diff([1.0, *played])).max() < 0.4
+    assert played[-1] == 0.0
+    assert not overlap.plan(5 * STEP, nowhere, end)["pedals"].any()
 
 
 def arc(speed: float, turn: float) -> np.ndarray:
