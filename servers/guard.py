@@ -77,11 +77,10 @@ class Guard:
     Used by the socket's thread, but for `connections` and `cut`.
 
     Args:
-        socket: One that is not bound yet.
         limits: What is refused.
     """
 
-    def __init__(self, socket: "zmq.Socket[bytes]", limits: Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.cut = 0
         """Connections that were cut since the start."""
         self._one = limits.message_bytes + HEADER_BYTES + _SPARE
@@ -92,18 +91,24 @@ class Guard:
         self._peers: dict[int, _Peer] = {}
         self._holding: set[int] = set()
         self._arrivals: select.epoll | None = None
-        self._socket = socket
-        for option, value in _OPTIONS.items():
-            socket.setsockopt(option, value)
-        socket.setsockopt(zmq.MAXMSGSIZE, max(limits.message_bytes, HEADER_BYTES))
-        socket.setsockopt(zmq.RCVHWM, limits.unread)
-        self._monitor: zmq.Socket[bytes] = socket.get_monitor_socket(_EVENTS)
+        self._options = {
+            **_OPTIONS,
+            zmq.MAXMSGSIZE: max(limits.message_bytes, HEADER_BYTES),
+            zmq.RCVHWM: limits.unread,
+        }
         self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
 
     @property
     def connections(self) -> int:
         """How many there are now."""
         return len(self._peers)
+
+    def limit(self, socket: "zmq.Socket[bytes]") -> None:
+        """Set the limits of a socket, before it is bound."""
+        for option, value in self._options.items():
+            socket.setsockopt(option, value)
+        self._socket = socket
+        self._monitor: zmq.Socket[bytes] = socket.get_monitor_socket(_EVENTS)
 
     def start(self) -> None:
         """Begin to watch, once the socket is bound."""

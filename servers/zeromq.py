@@ -23,6 +23,7 @@ from octoverse import wire
 from octoverse.acting import ActingPolicy
 from octoverse.errors import ServerError
 from octoverse.packing import packed
+from octoverse.servers.guard import Guard
 from octoverse.servers.service import Service
 from octoverse.servers.status import ServerStatus
 from octoverse.wire import Limits
@@ -75,6 +76,8 @@ class Server:
         self._lock = threading.Lock()
         """Whoever holds it may use the socket."""
         self._open = self._asleep = False
+        self._guard = Guard(self.service.limits)
+        self._unsent = 0
         self._stopping = threading.Event()
         self._thread = self._new_thread()
 
@@ -86,18 +89,19 @@ class Server:
         """
         self._context = zmq.Context()
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, self.service.limits.message_bytes)
-        self._socket.setsockopt(zmq.RCVHWM, self.service.limits.unread)
+        self._guard.limit(self._socket)
         self._socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
         try:
             self._socket.bind(self.address)
         except zmq.ZMQError as error:
+            self._guard.close()
             self._context.destroy(linger=0)
             raise ServerError(
                 f"{self.address}: expected a free port, got: {error.strerror}. Stop the server "
                 "that has it, or let tcp://127.0.0.1:0 pick a free one."
             ) from error
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._guard.start()
         self._bell, self._ear = sockets.socketpair()
         self._bell.setblocking(False)
         self._open = True
@@ -151,7 +155,15 @@ class Server:
         status = self.service.status()
         broken = self._thread.ident is not None and not self._thread.is_alive()
         trouble = status.trouble or ("The socket broke; the log says why." if broken else "")
-        return replace(status, address=self.address, healthy=not trouble, trouble=trouble)
+        return replace(
+            status,
+            address=self.address,
+            healthy=not trouble,
+            trouble=trouble,
+            unsent=self._unsent,
+            connections=self._guard.connections,
+            cut=self._guard.cut,
+        )
 
     def __enter__(self) -> "Server":
         return self.start()
@@ -180,6 +192,7 @@ class Server:
         if self._mine:
             with self._lock:
                 self._open = False
+                self._guard.close()
                 self._context.destroy(linger=_LAST_WORDS_MS)
             self._bell.close()
             self._ear.close()
@@ -208,9 +221,11 @@ class Server:
                 self._asleep = True
                 return False
             route, header = self._socket.recv(), self._socket.recv(copy=False)
-            frame, count = header, 1
+            frame, count, size = header, 1, len(header)
             while frame.more:
                 frame, count = self._socket.recv(copy=False), count + 1
+                size += len(frame)
+        self._guard.delivered(int(header.get(zmq.SRCFD)), size)
         reply = partial(self._reply, route)
         try:
             if count == 2:
@@ -228,9 +243,14 @@ class Server:
         with self._lock:
             if not self._open:
                 return
-            self._socket.send(route, zmq.SNDMORE)
-            self._socket.send(header, zmq.SNDMORE)
-            self._socket.send(body)
+            try:
+                self._socket.send(route, zmq.NOBLOCK | zmq.SNDMORE)
+                self._socket.send(header, zmq.NOBLOCK | zmq.SNDMORE)
+                self._socket.send(body, zmq.NOBLOCK)
+            except zmq.ZMQError as error:
+                if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+                    raise
+                self._unsent += 1  # it reads none, or has gone
             # Sending may have noticed a message that the descriptor then tells nobody of.
             if self._asleep and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 self._ring()

@@ -234,3 +234,28 @@ def test_a_peer_that_leaves_at_once(server: Server, peer: Peer) -> None:
         socket.connect(server.address)
         socket.send_multipart(peer.observe())
         socket.close()
+
+
+def test_messages_without_end_cost_only_their_connections(peer: Peer, server: Server) -> None:
+    before = server.status().cut
+    lost = peer.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    while server.status().cut == before:
+        peer.send(*[bytes(10**6)] * 300)
+        assert peer.alive()
+    assert lost.poll(60_000)
+    peer.socket.disable_monitor()
+    lost.close()
+
+
+def test_one_who_sends_and_never_reads_stops_nobody(server: Server, peer: Peer) -> None:
+    before = server.status().unsent
+    deaf: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+    with deaf:
+        deaf.setsockopt(zmq.LINGER, 0)
+        deaf.setsockopt(zmq.RCVHWM, 1)
+        deaf.setsockopt(zmq.RCVBUF, 4096)
+        deaf.connect(server.address)
+        while server.status().unsent == before:
+            for _ in range(1000):
+                deaf.send_multipart([b"", b""])
+            assert peer.alive()

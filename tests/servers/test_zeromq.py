@@ -413,3 +413,17 @@ def test_a_policy_that_hangs_on_the_spot_costs_a_thread_and_not_the_server(
         assert client.act(FRAME).action
         assert threads[-1].name == "policy"
     assert server.status().hung == 1
+
+
+def test_connections_and_answers_that_nobody_takes_are_counted(
+    servo: Any, serve: Serve, until: Until
+) -> None:
+    server = serve(servo(), limits=Limits(connections=1))
+    with Client(server.address, TABLETOP_ARM):
+        assert server.status().connections == 1
+        with zmq.Context() as context, context.socket(zmq.DEALER) as one_too_many:
+            one_too_many.connect(server.address)
+            until(lambda: server.status().cut > 0)
+    until(lambda: server.status().connections == 0)
+    server._reply(b"gone", wire.Fault(code="stopping", message="The server stops."), {})
+    assert server.status().unsent == 1
