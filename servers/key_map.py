@@ -50,10 +50,12 @@ class KeyMap:
         if settings.body not in policy.bodies:
             raise UnknownName(f"body of {policy.model}", settings.body, policy.bodies)
         self.body: Embodiment = policy.bodies[settings.body]
-        self._words, self._ignored = settings.words, frozenset(settings.ignored)
+        self._words = settings.words
+        self.ignored = frozenset(settings.ignored)
+        """The client's keys that nobody looks at."""
         self._streams = {name: _parts(made) for name, made in settings.observation.items()}
         self._actions = {key: _parts(made) for key, made in settings.action.items()}
-        self.keys = {part.name for parts in self._streams.values() for part in parts}
+        self.keys = tuple(dict.fromkeys(p.name for parts in self._streams.values() for p in parts))
         """The client's keys that are read."""
         self._check_streams()
         rows = policy.horizons[self.body.name]
@@ -72,7 +74,7 @@ class KeyMap:
         Raises:
             SpecMismatch: in words, if a key is missing, unknown or not what its stream needs.
         """
-        if unknown := observation.keys() - self.keys - self._ignored:
+        if unknown := observation.keys() - set(self.keys) - self.ignored:
             raise SpecMismatch(
                 f"observation: expected {', '.join(sorted(self.keys))}, got also "
                 f"{', '.join(map(repr, sorted(map(str, unknown))))}. Map it to a stream of "

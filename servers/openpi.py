@@ -59,7 +59,7 @@ class OpenpiFrontend(Frontend):
                 f"{self.address}: expected a free port, got: {self._trouble.strerror}. Stop the "
                 "server that has it, or name another one in the frontend's file."
             ) from self._trouble
-        logger.info("openpi's clients are served at %s", self.address)
+        logger.info("openpi's clients are served", extra={"address": self.address})
         return self
 
     def stop(self) -> None:
