@@ -120,6 +120,7 @@ class Server:
         self._stopping.set()
         self._ring()
         self._thread.join()
+        logger.info("stopped", extra={"address": self.address})
 
     def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM; a second one ends the process at once.

@@ -1,3 +1,4 @@
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -5,6 +6,8 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from octoverse.errors import ServerError
 from octoverse.servers import web
@@ -116,6 +119,19 @@ def test_what_is_no_request_is_refused_in_words(port: int, site: Site, first: st
     status, _, body = ask(port, first)
     assert (status, body) == (400, b"request: expected one like GET / HTTP/1.1.\n")
     assert not site.asked
+
+
+@given(st.binary() | st.text("GET /.%\\\r\n:Host127?\x00").map(str.encode))
+def test_any_bytes_are_answered_and_no_page_without_a_host(head: bytes) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> Answer:
+        asked.append(path)
+        return Answer("text/plain", b"")
+
+    reply = web._reply(head + b"\r\n\r\n", answer)
+    assert reply.startswith(b"HTTP/1.1 ") and b"\r\n\r\n" in reply
+    assert not asked or re.search(rb"\r\nhost: *127\.0\.0\.1 *\r\n", head + b"\r\n", re.IGNORECASE)
 
 
 def test_a_request_without_end_is_cut(port: int, site: Site) -> None:

@@ -385,8 +385,10 @@ def test_the_status_tells_who_does_what(servo: Any, serve: Serve, until: Until) 
 def test_it_says_what_it_serves(servo: Any, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         server = serve(servo())
-    [told] = [vars(record) for record in caplog.records if record.message == "serving"]
-    assert (told["model"], told["address"]) == ("servo-1", server.address)
+        server.stop()
+    began, ended = [vars(record) for record in caplog.records]
+    assert (began["message"], began["model"]) == ("serving", "servo-1")
+    assert ended["message"] == "stopped" and began["address"] == ended["address"] == server.address
 
 
 def test_a_policy_that_hangs_on_the_spot_costs_a_thread_and_not_the_server(
