@@ -162,7 +162,7 @@ class Overlap:
         plan = read[0][0]
         for layer, (rows, _), share in zip(self._layers, read, shares, strict=True):
             if name in layer.offset and layer.begins_ns is not None and layer.begins_ns <= now_ns:
-                plan = rows + layer.offset[name]
+                plan = np.clip(rows + layer.offset[name], group.low, group.high)
             plan = _lean(group, rows, plan, share)
         return plan if isinstance(group, PathGroup) else plan[0]
 

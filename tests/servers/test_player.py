@@ -3,23 +3,29 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from octoverse.embodiment import (
     AccelerationCurvature,
     Embodiment,
     JointPosition,
     JointVelocity,
+    PathGroup,
     SafeStop,
 )
+from octoverse.embodiments.aloha import ALOHA
+from octoverse.embodiments.google_robot import GOOGLE_ROBOT
 from octoverse.embodiments.rc_car import RC_CAR
 from octoverse.embodiments.road_car import ROAD_CAR
+from octoverse.embodiments.stretch import STRETCH
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.episode import ActionChunk
 from octoverse.errors import SpecMismatch
 from octoverse.motion import compose, relative
 from octoverse.servers.overlap import OverlapKind
 from octoverse.servers.player import ChunkPlayer
-from octoverse.synthetic import random_frame
+from octoverse.synthetic import random_frame, random_step
 
 STEP = 100_000_000
 
@@ -450,6 +456,48 @@ def test_promised_rows_are_played_and_then_the_new_chunk_takes_over() -> None:
     assert played[:5] == [0, 1 / 8, 2 / 8, 3 / 8, 4 / 8]
     assert played[5] < 5 / 8
     assert played[8:] == [-1.0, -1.0]
+
+
+def any_chunk(body: Embodiment, at: int, rng: np.random.Generator) -> ActionChunk:
+    """A chunk of nine control steps within the limits, or of a drive on an arc."""
+    action = {}
+    for name, group in body.action.items():
+        if isinstance(group, PathGroup):
+            action[name] = arc(rng.uniform(0, 20), rng.choice([-1, 1]) * rng.uniform(0.01, 0.2))
+        else:
+            rows = [random_step(group, rng) for _ in range(9)]
+            action[name] = np.stack(rows).astype(np.float32)
+    return ActionChunk(embodiment=body.name, action=action, observed_at_ns=at)
+
+
+@pytest.mark.parametrize("overlap", ["newest", "ensemble", "blend"])
+@pytest.mark.parametrize("body", [TABLETOP_ARM, ALOHA, GOOGLE_ROBOT, RC_CAR, ROAD_CAR, STRETCH])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_whatever_comes_or_does_not_come_every_action_is_sound(
+    body: Embodiment, overlap: OverlapKind, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    player = ChunkPlayer(body, overlap=overlap, execute=int(rng.integers(1, 9)))
+    frame, step = random_frame(body, rng), 1e9 / body.control_hz
+    now, asked, acted = 0.0, list[tuple[float, int]](), False
+    for _ in range(120):
+        now += step * rng.choice([1, 1, 1, 1, 1.3, 0.6, 5])
+        for at, frozen in [one for one in asked if rng.random() < 0.3]:
+            asked.remove((at, frozen))
+            if rng.random() < 0.8:  # else it is lost
+                chunk = any_chunk(body, round(at), rng)
+                player.add(chunk, frozen_steps=frozen)
+        action = player.action(round(now), frame)
+        if action is not None:
+            body.check_action(action)
+            assert all(v.dtype == np.float32 for v in action.values())
+        assert action is not None or not acted  # never silent again
+        acted = acted or action is not None
+        assert player.remaining_s(round(now)) >= 0
+        if player.needs_chunk(round(now)) and rng.random() < 0.7:
+            delay = rng.uniform(0, 0.5)
+            asked.append((now, player.frozen_steps(delay, round(now))))
 
 
 def test_weights_that_grow_with_age_without_end_are_refused() -> None:
