@@ -6,6 +6,7 @@
   - BadConfig: settings that contradict each other or the data
   - BadData: a data folder or file that cannot be read as what it claims to be
   - BadCheckpoint: a checkpoint folder that is incomplete, damaged or of another version
+  - BadKey: a file of keys that is damaged, misplaced or open to others
   - MissingExtra: an optional package that this feature needs
   - BadMessage: bytes that are not a message of the server's protocol
   - ServerError: the policy server could not be started
@@ -47,6 +48,10 @@ class BadData(OctoverseError):
 
 class BadCheckpoint(OctoverseError):
     """A checkpoint folder is incomplete, damaged or of another version."""
+
+
+class BadKey(OctoverseError):
+    """A file of keys, or a list of allowed ones, is damaged, misplaced or open to others."""
 
 
 class MissingExtra(OctoverseError):

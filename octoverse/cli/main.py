@@ -66,6 +66,28 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
             "octoverse bench serve tcp://127.0.0.1:5555 --clients 32",
         ),
     },
+    "keys": {
+        "new": Command(
+            "octoverse.cli.keys:new",
+            "Make keys for a server or a robot: NAME.key, which is secret, and NAME.pub.",
+            "octoverse keys new arm-7",
+        ),
+        "allow": Command(
+            "octoverse.cli.keys:allow",
+            "Let a robot use the server; one that runs heeds it at once.",
+            "octoverse keys allow arm-7.pub",
+        ),
+        "list": Command(
+            "octoverse.cli.keys:list_keys",
+            "Show the keys that lie here, and the robots that are let in.",
+            "octoverse keys list",
+        ),
+        "revoke": Command(
+            "octoverse.cli.keys:revoke",
+            "Let a robot in no longer; a server that runs refuses its next message.",
+            "octoverse keys revoke arm-7",
+        ),
+    },
     "export": Command(
         "octoverse.cli.export:export",
         "Write only what serving needs of a checkpoint, in half the size if you like.",
@@ -141,6 +163,7 @@ COMMANDS: Mapping[str, Command | Mapping[str, Command]] = {
 _GROUPS = {
     "bench": "How fast things are: serve.",
     "import": "Checkpoints of other projects: octo.",
+    "keys": "Keys of servers and robots that are not on one machine: new, allow, list, revoke.",
     "embodiments": "The bodies that are installed: list, show, check, new.",
     "data": "Data sets: record, inspect, doctor, stats, mix, view, convert.",
 }
