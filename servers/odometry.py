@@ -18,6 +18,8 @@ class Odometry:
     def __init__(self, hz: float, keep: float = 30.0) -> None:
         self._step_ns, self._keep_ns = 1e9 / hz, round(keep * 1e9)
         self._track: deque[tuple[int, np.ndarray]] = deque()
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+        """The track as times (n,) and poses (n, 3), once somebody has asked since the update."""
 
     def update(self, now_ns: int, history: np.ndarray) -> None:
         """Add the present.
@@ -39,13 +41,16 @@ class Odometry:
         self._track.extend(zip(np.round(times).astype(int).tolist(), poses, strict=True))
         while self._track[0][0] < now_ns - self._keep_ns:
             self._track.popleft()
+        self._arrays = None
 
     def since(self, then_ns: int) -> np.ndarray | None:
         """Give the present pose (3,), as seen from where the body was then; None if not known."""
         if not self._track or not self._track[0][0] <= then_ns <= self._track[-1][0]:
             return None
-        times = np.array([time for time, _ in self._track], np.float64)
-        poses = np.stack([pose for _, pose in self._track])
+        if self._arrays is None:
+            times = np.array([time for time, _ in self._track], np.float64)
+            self._arrays = times, np.stack([pose for _, pose in self._track])
+        times, poses = self._arrays
         return relative(_read(times, poses, then_ns), poses[-1])
 
     def clear(self) -> None:
