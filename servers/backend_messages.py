@@ -8,6 +8,7 @@ the route is empty, one frame follows, which is one of the messages below.
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from octoverse.errors import BadMessage
@@ -41,6 +42,38 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True, tag="heard"):
     """Broker: the answer to a beat."""
 
 
+class Show(msgspec.Struct, frozen=True, kw_only=True, tag="show"):
+    """Broker: what does this robot see?"""
+
+    robot: Count
+    """Its number at the worker."""
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """One camera's newest image."""
+
+    shape: tuple[Count, Count, Count]
+    """(height, width, 3)"""
+    data: bytes
+
+    def array(self) -> np.ndarray:
+        """Give uint8 (height, width, 3); raises BadMessage if it is none."""
+        height, width, colours = self.shape
+        if colours != 3 or height * width * colours != len(self.data):
+            raise BadMessage(
+                "picture: expected a shape (height, width, 3) of as many bytes as came, got "
+                f"{self.shape} and {len(self.data)} bytes."
+            )
+        return np.frombuffer(self.data, np.uint8).reshape(self.shape)
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, tag="shown"):
+    """Worker: the answer to Show; no pictures if there is no such robot."""
+
+    robot: Count
+    pictures: dict[Name, Picture]
+
+
 def _to_plain(value: Any) -> Any:
     if isinstance(value, Histogram):
         return value.bounds, value.counts, value.sum
@@ -57,20 +90,20 @@ def _from_plain(kind: type, value: Any) -> Histogram:
 
 
 encode = msgspec.msgpack.Encoder().encode
-_beat = msgspec.msgpack.Decoder(Beat)
-_heard = msgspec.msgpack.Decoder(Heard)
+_from_worker = msgspec.msgpack.Decoder(Beat | Shown)
+_from_broker = msgspec.msgpack.Decoder(Heard | Show)
 _write_status = msgspec.msgpack.Encoder(enc_hook=_to_plain).encode
 _status = msgspec.msgpack.Decoder(ServerStatus, dec_hook=_from_plain)
 
 
-def read_worker(data: bytes) -> Beat:
+def read_worker(data: bytes) -> Beat | Shown:
     """Read what a worker says of itself; raises BadMessage in words."""
-    return _read(data, _beat)
+    return _read(data, _from_worker)
 
 
-def read_broker(data: bytes) -> Heard:
+def read_broker(data: bytes) -> Heard | Show:
     """Read what a broker says; raises BadMessage in words."""
-    return _read(data, _heard)
+    return _read(data, _from_broker)
 
 
 def write_status(status: ServerStatus) -> msgspec.Raw:

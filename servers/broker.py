@@ -5,16 +5,20 @@ Workers (worker.py) keep the sessions and compute; a broker that dies takes no s
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from octoverse.errors import ServerError
 from octoverse.servers.bell import Bell
+from octoverse.servers.guard import Guard
+from octoverse.servers.pictures import PictureDesk
 from octoverse.servers.roster import Worker
 from octoverse.servers.signals import end_asked, wait
 from octoverse.servers.switchboard import Switchboard
@@ -23,6 +27,7 @@ from octoverse.wire import Limits
 
 logger = logging.getLogger(__name__)
 
+_HERE = re.compile(r"ipc://.+|tcp://(localhost|127(\.\d{1,3}){3}):(\d{1,5}|\*)")
 _AT_A_TIME = 64
 """Messages read from one side before the other is looked at."""
 _WAITING = 64
@@ -45,13 +50,22 @@ class Broker:
         address: Where robots come.
         workers_at: Where workers come, as in ipc:///run/octoverse or tcp://127.0.0.1:5556.
         limits: What is refused.
+
+    Raises:
+        ServerError: if an address is not one of this machine's loopback.
     """
 
     def __init__(self, address: str, workers_at: str, *, limits: Limits | None = None) -> None:
-        self.address, self.workers_at = address, workers_at
+        self.address = _checked("address", address)
+        self.workers_at = _checked("workers_at", workers_at)
         self.limits = limits or Limits()
-        self.unsent = 0
-        """Answers that could not be sent: the client is gone, or does not read."""
+        self._unsent = 0
+        self._guard = Guard(self.limits)
+        self._desk = PictureDesk(lambda: self._bell.ring())
+        here = self.workers_at.startswith(("ipc://", "tcp://127."))
+        self._board = Switchboard(
+            self.limits, self._to_robot, self._to_worker, here, self._desk.take
+        )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
@@ -62,16 +76,21 @@ class Broker:
             ServerError: if an address is in use.
         """
         self._context = zmq.Context()
-        self._front = self._bind(self.address)
-        self._front.setsockopt(zmq.RCVHWM, self.limits.unread)
-        self._back = self._bind(self.workers_at)
+        self._front: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
+        self._guard.limit(self._front)
+        self._bind(self._front, self.address)
+        self._guard.start()
+        self._back: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
+        self._back.setsockopt(zmq.MAXMSGSIZE, self.limits.message_bytes)
+        self._back.setsockopt(zmq.RCVHWM, _WAITING)
+        self._back.setsockopt(zmq.SNDHWM, _WAITING)
+        self._back.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._bind(self._back, self.workers_at)
         self._ends = self._back.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.address = self._front.getsockopt_string(zmq.LAST_ENDPOINT)
         self.workers_at = self._back.getsockopt_string(zmq.LAST_ENDPOINT)
         self._bell = Bell()
-        settled = time.monotonic() + _SETTLE_S
-        here = self.workers_at.startswith(("ipc://", "tcp://127."))
-        self._board = Switchboard(self.limits, self._to_robot, self._to_worker, settled, here)
+        self._board.settled = time.monotonic() + _SETTLE_S
         self._thread.start()
         logger.info("serving at %s with the workers of %s", self.address, self.workers_at)
         return self
@@ -90,8 +109,14 @@ class Broker:
             address=self.address,
             uptime_s=time.monotonic() - self._board.began,
             faults=self._board.faults.counts,
-            unsent=self.unsent,
+            unsent=self._unsent,
+            connections=self._guard.connections,
+            cut=self._guard.cut,
         )
+
+    def pictures(self, number: int) -> Mapping[str, np.ndarray]:
+        """Newest images of the robot of this number, by camera; none if nobody has them."""
+        return self._desk.ask(number)
 
     @property
     def workers(self) -> Mapping[str, Worker]:
@@ -117,22 +142,17 @@ class Broker:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def _bind(self, address: str) -> "zmq.Socket[bytes]":
-        socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
-        socket.setsockopt(zmq.MAXMSGSIZE, self.limits.message_bytes)
-        socket.setsockopt(zmq.RCVHWM, _WAITING)
-        socket.setsockopt(zmq.SNDHWM, _WAITING)
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    def _bind(self, socket: "zmq.Socket[bytes]", address: str) -> None:
         socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
         try:
             socket.bind(address)
         except zmq.ZMQError as error:
+            self._guard.close()
             self._context.destroy(linger=0)
             raise ServerError(
                 f"{address}: expected a free port, got: {error.strerror}. Stop the server that "
                 "has it, or let tcp://127.0.0.1:0 pick a free one."
             ) from error
-        return socket
 
     def _run(self) -> None:
         try:
@@ -142,6 +162,7 @@ class Broker:
         finally:
             self._back.disable_monitor()
             self._ends.close(linger=0)
+            self._guard.close()
             self._context.destroy(linger=_LAST_WORDS_MS)
             self._bell.close()
 
@@ -154,6 +175,7 @@ class Broker:
             ready = dict(poller.poll(_TICK_MS))
             if self._bell.fileno() in ready:
                 self._bell.silence()
+                self._desk.send(self._board.roster, self._to_worker)
             self._read(self._back, self._from_worker)
             self._read(self._front, self._from_robot)
             if self._ends in ready:
@@ -179,6 +201,7 @@ class Broker:
                 logger.exception("a message could not be handled")
 
     def _from_robot(self, frames: list[zmq.Frame], now: float) -> None:
+        self._guard.delivered(int(frames[1].get(zmq.SRCFD)), sum(map(len, frames)))
         route = frames[0].bytes
         if len(frames) == 3:
             self._board.from_robot(route, b"", frames[1].bytes, frames[2], now)
@@ -205,10 +228,19 @@ class Broker:
 
     def _to_robot(self, route: bytes, header: bytes, body: Any) -> None:
         if not _send(self._front, route, header, body):
-            self.unsent += 1
+            self._unsent += 1
 
     def _to_worker(self, route: bytes, *frames: Any) -> bool:
         return _send(self._back, route, *frames)
+
+
+def _checked(what: str, address: str) -> str:
+    if not _HERE.fullmatch(address):
+        raise ServerError(
+            f"{what}: expected this machine's loopback (tcp://127.0.0.1:PORT), got {address}. "
+            "Serving to other machines needs keys."
+        )
+    return address.replace("localhost", "127.0.0.1")
 
 
 def _comes(socket: "zmq.Socket[bytes]") -> bool:
@@ -220,7 +252,9 @@ def _send(socket: "zmq.Socket[bytes]", route: bytes, *frames: Any) -> bool:
     """Send a message unless its peer is gone or reads too slowly."""
     try:
         socket.send(route, _NOW)
-    except zmq.ZMQError:
+    except zmq.ZMQError as error:
+        if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+            raise
         return False
     for frame in frames[:-1]:
         socket.send(frame, _MORE)

@@ -1,5 +1,6 @@
 """Be asked to end: by Ctrl-C, or by a signal."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -11,10 +12,15 @@ from octoverse.errors import ServerError
 
 @contextmanager
 def end_asked() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set; for the main thread."""
+    """Give an event that SIGINT and SIGTERM set; a second one ends the process at once.
+
+    For the main thread.
+    """
     asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
         asked.set()
 
     before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}

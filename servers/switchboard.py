@@ -14,7 +14,7 @@ from typing import Any
 
 from octoverse import wire
 from octoverse.errors import BadMessage
-from octoverse.servers.backend_messages import Beat, Heard, encode, read_worker
+from octoverse.servers.backend_messages import Beat, Heard, Shown, encode, read_worker
 from octoverse.servers.envelopes import Envelope, read_answer, read_envelope
 from octoverse.servers.faults import Faults
 from octoverse.servers.roster import Roster, Worker
@@ -48,9 +48,8 @@ class Switchboard:
         limits: What is refused.
         to_robot: Sends route, header and body to a robot; never waits.
         to_worker: Sends a worker's route and frames to a worker; False, at once, if that cannot be.
-        settled: Until then, in monotonic time [s], messages that nobody can take are held: a broker
-            that was started again waits for its workers and their sessions to come back.
         one_clock: Whether all workers have this machine's clock, so that a client may learn it.
+        pictures: Takes what a worker shows of what a robot sees.
     """
 
     def __init__(
@@ -58,14 +57,17 @@ class Switchboard:
         limits: Limits,
         to_robot: Callable[[bytes, bytes, Any], None],
         to_worker: Callable[..., bool],
-        settled: float,
-        one_clock: bool = True,
+        one_clock: bool,
+        pictures: Callable[[Worker, Shown], None],
     ) -> None:
         self.roster, self.faults = Roster(), Faults()
         self.closing = False
         """Whether robots are told that it stops instead of being passed on."""
-        self._limits, self._settled, self._one_clock = limits, settled, one_clock
-        self._to_robot, self._to_worker = to_robot, to_worker
+        self.settled = 0.0
+        """Until then, in monotonic time [s], what nobody can take is held: a broker that was
+        started again waits for its workers, and the sessions that they have, to come back."""
+        self._limits, self._one_clock = limits, one_clock
+        self._to_robot, self._to_worker, self._pictures = to_robot, to_worker, pictures
         self._held: deque[_Call] = deque()
         self._held_bytes = 0
         self.began = time.monotonic()
@@ -106,7 +108,11 @@ class Switchboard:
         worker = self.roster.at(at)
         try:
             if len(frames) == 2 and not frames[0]:
-                self._hear(read_worker(frames[1]), at, fd, now)
+                message = read_worker(frames[1])
+                if isinstance(message, Beat):
+                    self._hear(message, at, fd, now)
+                elif worker is not None:
+                    self._pictures(worker, message)
             elif worker is None:
                 logger.debug("dropped an answer of a worker that was given up")
             elif len(frames) == 3:
@@ -133,12 +139,12 @@ class Switchboard:
         """Look who has not been heard of; call it a few times a second."""
         for worker in self.roster.silent(now):
             self.gone(worker, "has not been heard of for too long")
-        if now >= self._settled:
+        if now >= self.settled:
             self._try_again(now)
 
     def close(self, reason: str) -> None:
         """Tell every robot that the broker stops."""
-        self._settled = 0.0
+        self.settled = 0.0
         self._try_again(time.monotonic())
         for worker in self.roster.workers.values():
             for route in set(worker.sessions.values()) - {b""}:
@@ -157,7 +163,7 @@ class Switchboard:
         hello = said.type == "hello"
         worker = self.roster.of(said.resume or "" if hello else said.session)
         # While workers come back, so may the one that has the session to resume.
-        if worker is None and hello and (said.resume is None or now >= self._settled):
+        if worker is None and hello and (said.resume is None or now >= self.settled):
             worker = self.roster.lightest(said.embodiment.name if said.embodiment else "")
         if worker is None:
             self._keep_or_refuse(call, now)
@@ -179,7 +185,7 @@ class Switchboard:
         room = len(self._held) < _HELD and self._held_bytes + size <= self._limits.message_bytes
         if self.roster.lost(said.session):
             self._fault(call.route, "worker_lost", _LOST, said.request, _ANEW)
-        elif now < self._settled and room:
+        elif now < self.settled and room:
             self._held.append(call)
             self._held_bytes += size
         elif said.type == "hello":

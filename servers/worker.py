@@ -18,9 +18,10 @@ import zmq
 from octoverse import wire
 from octoverse.errors import BadMessage, ServerError
 from octoverse.packing import packed
-from octoverse.servers.backend_messages import Beat, encode, read_broker, write_status
+from octoverse.servers.backend_messages import Beat, Show, encode, read_broker, write_status
 from octoverse.servers.bell import Bell
 from octoverse.servers.lifeline import when_cut
+from octoverse.servers.pictures import show
 from octoverse.servers.service import Service
 from octoverse.servers.signals import end_asked, wait
 
@@ -177,7 +178,7 @@ class Worker:
 
     def _hear(self, data: bytes) -> None:
         try:
-            read_broker(data)
+            message = read_broker(data)
         except BadMessage as error:
             logger.warning("the broker: %s", error)
             return
@@ -185,6 +186,9 @@ class Worker:
         if self._away:
             self._away = False
             logger.warning("the broker is back at %s", self.address)
+        if isinstance(message, Show):
+            pictures = self.service.pictures(message.robot)
+            self._post(b"", encode(show(message.robot, pictures)))
 
     def _look(self, now: float) -> None:
         """Say so if the broker is away."""

@@ -10,12 +10,18 @@ from tyro.conf import Positional, arg
 
 from octoverse import checkpoint as checkpoints
 from octoverse.cli.announcement import announcement
+from octoverse.cli.crew import commands, name_lines, private_address
 from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
+from octoverse.servers.broker import Broker
+from octoverse.servers.fleet import Fleet
 from octoverse.servers.frontend import load
 from octoverse.servers.log_file import LogFile
 from octoverse.servers.logs import Journal
 from octoverse.servers.monitor import DEFAULT_PORT, Monitor
+from octoverse.servers.service import Service
+from octoverse.servers.together import SEATS
+from octoverse.servers.worker import Worker
 from octoverse.servers.zeromq import DEFAULT_ADDRESS, Server
 
 
@@ -49,6 +55,15 @@ def serve(
         tuple[Path, ...], arg(help="Files of frontends that serve other projects' clients.")
     ] = (),
     log: Annotated[Path | None, arg(help="A file that gets what stderr gets.")] = None,
+    workers: Annotated[
+        int, arg(help="Processes that compute, behind a broker; 0: this one does it all.")
+    ] = 0,
+    workers_at: Annotated[
+        str | None, arg(help="Where workers started with --join come, as tcp://127.0.0.1:PORT.")
+    ] = None,
+    join: Annotated[
+        str | None, arg(help="Compute for the broker whose --workers-at this is.")
+    ] = None,
 ) -> None:
     """Answer robots over ZeroMQ with a checkpoint, until Ctrl-C."""
     if max_batch < 1 or max_wait_ms < 0 or threads < 0:
@@ -58,11 +73,30 @@ def serve(
         )
     if not 0 <= monitor <= 65535:
         raise BadConfig(f"monitor: expected a port from 1 to 65535, or 0 for none, got {monitor}.")
+    given = {
+        "max_batch": max_batch,
+        "max_wait_ms": max_wait_ms,
+        "threads": threads,
+        "device": device,
+        "precision": precision,
+        "inference_steps": inference_steps,
+        "compile": compiled,
+        "statistics": statistics,
+        "log": log,
+    }
+    brokered = workers > 0 or workers_at is not None
+    if not 0 <= workers < SEATS:
+        raise BadConfig(f"workers: expected 0 to {SEATS - 1}, got {workers}.")
+    if ((join or brokered) and frontend) or (join and brokered):
+        raise BadConfig(
+            "Expected one of --join, --workers (or --workers-at) and --frontend, got several: a "
+            "broker does not compute, and frontends need the policy in their process."
+        )
     if threads:
         torch.set_num_threads(threads)
     console = Console(highlight=False)
     with Journal(LogFile(log) if log else None) as journal, ExitStack() as stack:
-        policy = checkpoints.load(checkpoint, device)
+        policy = checkpoints.load(checkpoint, "cpu" if brokered else device)
         use_statistics(policy, *statistics)
         if precision == "bfloat16":
             policy.lower()
@@ -70,20 +104,35 @@ def serve(
             policy.take_steps(inference_steps)
         if compiled:
             policy.trunk.compile_blocks()
-        server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
+        if join:
+            worker = Worker(Service(policy, max_batch=max_batch, max_wait_ms=max_wait_ms), join)
+            name_lines(worker.name)
+            worker.run()
+            return
         places = {"log": str(log)} if log else {}
+        server: Server | Broker
+        frontends = []
+        if brokered:
+            policy.to("meta")  # only its facts are of use here
+            server = Broker(address, workers_at or stack.enter_context(private_address()))
+            pictures = server.pictures
+        else:
+            server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
+            pictures = server.service.pictures
+            frontends = [load(path, server.service) for path in frontend]
         if monitor:
             page = Monitor(
-                server.status,
-                server.service.pictures,
-                port=monitor,
-                log_lines_lost=lambda: journal.lost,
+                server.status, pictures, port=monitor, log_lines_lost=lambda: journal.lost
             )
             stack.enter_context(page)
             places["page"] = f"{page.address}, with /metrics and /health"
-        frontends = [load(path, server.service) for path in frontend]
 
         def announce() -> None:
+            if isinstance(server, Broker):
+                stack.enter_context(Fleet(commands(checkpoint, server.workers_at, workers, given)))
+                places["workers"] = f"{workers} started here"
+                if workers_at is not None:
+                    places["workers"] += f", others come with --join {server.workers_at}"
             for one in frontends:
                 places[one.name] = stack.enter_context(one).address
             console.print(announcement(policy, server.address, places))

@@ -8,8 +8,10 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from octoverse import checkpoint as checkpoints
@@ -136,3 +138,54 @@ def test_clients_of_other_projects_are_served_beside_ours(
         process.send_signal(signal.SIGINT)
         process.wait(60)
     assert process.returncode == 0
+
+
+def test_workers_behind_a_broker_answer_and_leave_nobody_behind(
+    small_checkpoint: Path,
+) -> None:
+    command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint)]
+    with subprocess.Popen(
+        [*command, "--address", "tcp://127.0.0.1:0", "--workers", "2", "--monitor", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "120"},
+    ) as process:
+        assert process.stdout and process.stderr
+        said = ""
+        while "Stop with Ctrl-C." not in said:
+            line = process.stdout.readline()
+            assert line, "it ended too early"
+            said += line
+        assert "2 started here" in said and "road_car" in said
+        log = ""
+        while log.count(" joined ") < 2:
+            log += process.stderr.readline()
+        children = psutil.Process(process.pid).children()
+        [address] = set(re.findall(r"tcp://127.0.0.1:\d+", said))
+        with Client(address, ROAD_CAR, timeout=60) as client:
+            chunk = client.act(random_frame(ROAD_CAR, np.random.default_rng(0)))
+            assert chunk.action["path"].shape == (30, 3)
+            assert client.ping().bodies == ("tabletop_arm", "road_car")
+        process.send_signal(signal.SIGINT)
+        rest, log = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Stopped." in rest
+    assert "Traceback" not in log
+    assert len(children) == 2 and not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"workers": -1}, "workers: expected 0 to 99, got -1"),
+        ({"workers": 100}, "workers: expected 0 to 99, got 100"),
+        ({"workers": 1, "join": "tcp://127.0.0.1:5"}, "got several: a broker does not compute"),
+        ({"workers": 1, "frontend": (Path("x"),)}, "frontends need the policy in their process"),
+        ({"join": "ipc:///x", "frontend": (Path("x"),)}, "Expected one of --join, --workers"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    small_checkpoint: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(BadConfig, match=words):
+        serve(small_checkpoint, **settings)

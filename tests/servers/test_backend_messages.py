@@ -2,11 +2,12 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from octoverse.errors import BadMessage
 from octoverse.servers import backend_messages as messages
-from octoverse.servers.backend_messages import Beat, Heard, encode
+from octoverse.servers.backend_messages import Beat, Heard, Picture, Show, Shown, encode
 from octoverse.servers.histogram import seconds
 from octoverse.servers.status import ServerStatus
 
@@ -28,6 +29,22 @@ PLAIN = msgspec.msgpack.decode(encode(BEAT))
 def test_messages_arrive_as_they_were() -> None:
     assert encode(messages.read_worker(encode(BEAT))) == encode(BEAT)
     assert messages.read_broker(encode(Heard())) == Heard()
+    assert messages.read_broker(encode(Show(robot=3))) == Show(robot=3)
+
+
+def test_pictures_arrive_as_they_were() -> None:
+    image = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    picture = Picture(shape=(2, 3, 3), data=image.tobytes())
+    shown = messages.read_worker(encode(Shown(robot=3, pictures={"table": picture})))
+    assert isinstance(shown, Shown)
+    assert shown.robot == 3
+    np.testing.assert_array_equal(shown.pictures["table"].array(), image)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 1), (2**40, 2**40, 3), (0, 0, 3)])
+def test_what_is_no_picture_is_refused_in_words(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(BadMessage, match=r"expected a shape \(height, width, 3\) of as many bytes"):
+        Picture(shape=shape, data=bytes(18)).array()
 
 
 def test_figures_arrive_as_they_were(figures: ServerStatus) -> None:
@@ -35,7 +52,9 @@ def test_figures_arrive_as_they_were(figures: ServerStatus) -> None:
     took.add(0.02)
     told = replace(figures, timings={"total": took})
     beat = msgspec.structs.replace(BEAT, status=messages.write_status(told))
-    assert messages.read_status(messages.read_worker(encode(beat)).status) == told
+    heard = messages.read_worker(encode(beat))
+    assert isinstance(heard, Beat)
+    assert messages.read_status(heard.status) == told
 
 
 def test_figures_that_are_none_are_refused_in_words(figures: ServerStatus) -> None:

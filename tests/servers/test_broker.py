@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -141,6 +142,25 @@ def test_two_workers_share_the_robots(
     assert (status.address, status.model, status.healthy) == (front.address, "servo-1", True)
     for client in clients:
         client.close()
+
+
+def test_a_page_gets_what_a_robot_sees_from_its_worker(
+    broker: Start, join: Join_, until: Until
+) -> None:
+    front = broker()
+    workers = [join(front), join(front)]
+    with Client(front.address, TABLETOP_ARM), Client(front.address, TABLETOP_ARM) as second:
+        second.act(FRAME)
+        [robot] = [r for w in workers for r in w.service.robots if r.id == second.session]
+        until(lambda: len(front.status().robots) == 2)
+        [number] = [r.number for r in front.status().robots if r.number // 100 == robot.number]
+        pictures = front.pictures(number)
+        assert {name: image.shape for name, image in pictures.items()} == {
+            "table": (24, 32, 3),
+            "wrist": (24, 32, 3),
+        }
+        np.testing.assert_array_equal(pictures["table"], robot.session.pictures()["table"])
+        assert front.pictures(99) == {}
 
 
 def test_a_robot_that_says_bye_is_forgotten(broker: Start, join: Join_, until: Until) -> None:
@@ -340,6 +360,14 @@ def test_it_gives_up_waiting_when_it_stops(
             with pytest.raises(ServerUnreachable):
                 asked.result()
     policy.hold.set()
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5555", "tcp://10.0.0.7:*", "udp://x", "5555"])
+def test_only_this_machine_is_served(address: str) -> None:
+    with pytest.raises(ServerError, match=rf"^address: .* got {re.escape(address)}\."):
+        Broker(address, "tcp://127.0.0.1:0")
+    with pytest.raises(ServerError, match="workers_at: expected this machine's loopback"):
+        Broker("tcp://localhost:0", address)
 
 
 @pytest.mark.parametrize("which", ["address", "workers_at"])

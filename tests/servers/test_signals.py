@@ -1,4 +1,6 @@
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -14,8 +16,18 @@ def test_a_signal_asks_and_is_then_handled_as_before(number: signal.Signals) -> 
         assert not asked.is_set()
         signal.raise_signal(number)
         wait(asked, lambda: True)
-        signal.raise_signal(number)  # once more changes nothing
     assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    code = """
+import signal
+from octoverse.servers.signals import end_asked
+with end_asked():
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 143
 
 
 def test_what_breaks_meanwhile_is_said() -> None:

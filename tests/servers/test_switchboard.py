@@ -6,7 +6,7 @@ import pytest
 from octoverse import wire
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.servers import switchboard as module
-from octoverse.servers.backend_messages import Beat, Heard, encode
+from octoverse.servers.backend_messages import Beat, Heard, Shown, encode
 from octoverse.servers.switchboard import Switchboard
 from octoverse.wire import Limits
 
@@ -24,8 +24,12 @@ class Ends:
         self.workers: list[tuple[bytes, ...]] = []
         self.full = False
         self.now = 1.0
+        self.pictures = list[Any]()
         ends = self.to_robot, self.to_worker
-        self.board = Switchboard(limits or Limits(), *ends, settled, one_clock)
+        self.board = Switchboard(
+            limits or Limits(), *ends, one_clock, lambda *shown: self.pictures.append(shown)
+        )
+        self.board.settled = settled
 
     def to_robot(self, route: bytes, header: bytes, body: Any) -> None:
         self.robots.append((route, wire.read_reply(header), body))
@@ -209,6 +213,16 @@ def test_more_workers_than_can_be_numbered_are_not_taken(
     ends.join("a")
     assert ends.board.roster.workers == {}
     assert "workers: one more is not taken" in caplog.text
+
+
+def test_pictures_are_handed_on_with_the_worker_that_showed_them() -> None:
+    ends = Ends()
+    shown = [b"", encode(Shown(robot=3, pictures={}))]
+    ends.board.from_worker(b"a", 0, shown, 1.0)
+    assert ends.pictures == []  # a stranger's
+    ends.join("a")
+    ends.board.from_worker(b"a", 0, shown, 1.0)
+    assert ends.pictures == [(ends.board.roster.workers["a"], Shown(robot=3, pictures={}))]
 
 
 def test_a_worker_that_leaves_costs_its_robots_a_hello_and_nothing_else() -> None:

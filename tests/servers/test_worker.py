@@ -16,7 +16,15 @@ from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.errors import ServerError
 from octoverse.packing import pack, views
 from octoverse.servers import worker as module
-from octoverse.servers.backend_messages import Beat, Heard, encode, read_status, read_worker
+from octoverse.servers.backend_messages import (
+    Beat,
+    Heard,
+    Show,
+    Shown,
+    encode,
+    read_status,
+    read_worker,
+)
 from octoverse.servers.service import Service
 from octoverse.servers.worker import Worker
 from octoverse.synthetic import random_frame
@@ -41,8 +49,15 @@ class FakeBroker:
         """The next thing that the worker says of itself, of which this holds."""
         while True:
             self.route, robot, *rest = self.socket.recv_multipart()
-            if not robot and of(beat := read_worker(rest[0])):
+            if not robot and isinstance(beat := read_worker(rest[0]), Beat) and of(beat):
                 return beat
+
+    def shown(self) -> Shown:
+        """The next pictures that the worker shows."""
+        while True:
+            self.route, robot, *rest = self.socket.recv_multipart()
+            if not robot and isinstance(shown := read_worker(rest[0]), Shown):
+                return shown
 
     def answer(self) -> tuple[bytes, wire.Reply, bytes]:
         """The next thing that the worker says to a robot."""
@@ -108,6 +123,21 @@ def test_actions_come_beside_their_header(worker: Worker, broker: FakeBroker) ->
     _, act, packed = broker.answer()
     assert isinstance(act, wire.Act)
     assert views(act.arrays, packed, 10**6).keys() == TABLETOP_ARM.action.keys()
+
+
+def test_it_shows_what_a_robot_sees(worker: Worker, broker: FakeBroker) -> None:
+    broker.beat()
+    broker.say(b"robot", b"", HELLO, b"")
+    _, welcome, _ = broker.answer()
+    assert isinstance(welcome, wire.Welcome)
+    [known] = worker.service.robots
+    known.session.observe(FRAME, 1)
+    for number, cameras in ((known.number, {"table", "wrist"}), (0, set[str]())):
+        broker.say(b"", encode(Show(robot=number)))
+        shown = broker.shown()
+        assert (shown.robot, set(shown.pictures)) == (number, cameras)
+        for picture in shown.pictures.values():
+            assert picture.array().shape == (24, 32, 3)
 
 
 def test_another_key_does_not_get_the_session(worker: Worker, broker: FakeBroker) -> None:
