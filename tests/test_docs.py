@@ -52,7 +52,10 @@ FILE = re.compile(r"# (\S+\.(?:py|toml|csv))\n")
 
 
 class Robot:
-    """Stands for a reader's robot: a few random frames, and whatever actions fit its body."""
+    """Stands for a reader's robot: a few random frames, and whatever actions fit its body.
+
+    It is patient: an answer of a busy machine may come long after the few frames.
+    """
 
     def __init__(self, body: Embodiment) -> None:
         self.body, self.left = body, 5
@@ -61,7 +64,7 @@ class Robot:
 
     def running(self) -> bool:
         self.left -= 1
-        return self.left >= 0
+        return self.left >= 0 or (not self.moved and self.left > -600)
 
     def see(self) -> Frame:
         return random_frame(self.body, self.rng)
