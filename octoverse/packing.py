@@ -1,8 +1,10 @@
 """Arrays beside a header: all in one body, each at a stated place, looked at without copying."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar, get_args
 
 import msgspec
@@ -15,6 +17,11 @@ from octoverse.wire import Act, ArraySpec, Dtype, Observe, Reply, encode
 ALIGNMENT = 8
 _NAMES: dict[np.dtype, Dtype] = {np.dtype(name): name for name in get_args(Dtype)}
 _SIZES = {name: dtype.itemsize for dtype, name in _NAMES.items()}
+_SCAN = re.compile(b"\xff\xda\0")
+"""How each scan of a JPEG begins; nothing else in its pixels looks like it."""
+_SCANS = 4
+"""An image of three planes, and a preview of it. Each costs as much as the whole image, however few
+bytes it has, and a progressive JPEG may have thousands."""
 M = TypeVar("M", Observe, Act)
 Packed = Mapping[str, "np.ndarray | Jpeg"]
 
@@ -37,9 +44,14 @@ class Jpeg:
         """Give uint8 (height, width, 3) RGB.
 
         Raises:
-            BadMessage: unless it is a sound JPEG of exactly the declared shape; that is looked
-                up in its header before any pixel is decoded.
+            BadMessage: unless it is a sound JPEG of exactly the declared shape and of a few scans;
+                that is looked up before any pixel is decoded.
         """
+        if next(islice(_SCAN.finditer(self.data), _SCANS, None), None):
+            raise BadMessage(
+                f"JPEG: expected at most {_SCANS} scans, got more. Encode it as baseline, not as "
+                "progressive."
+            )
         try:
             height, width, *_ = simplejpeg.decode_jpeg_header(self.data)
             if (height, width, 3) != self.shape:

@@ -1,3 +1,4 @@
+import io
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 
 from octoverse import wire
 from octoverse.errors import BadMessage
@@ -88,6 +90,16 @@ def test_a_damaged_jpeg_is_refused(kept: int) -> None:
     whole = Jpeg.encode(noise, 90)
     with pytest.raises(BadMessage, match="expected a complete image, got damaged data"):
         Jpeg(whole.data[:kept], whole.shape).decode()
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(encoded, "JPEG", progressive=True)
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", None)
+    with pytest.raises(BadMessage, match=r"expected at most 4 scans.* Encode it as baseline, not"):
+        Jpeg(encoded.getvalue(), (16, 16, 3)).decode()
 
 
 @pytest.mark.parametrize(
