@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from octoverse import wire
-from octoverse.acting import ActingPolicy, check_chunk
+from octoverse.acting import ActingPolicy
 from octoverse.episode import ActionChunk
-from octoverse.errors import OctoverseError, SpecMismatch
+from octoverse.errors import OctoverseError
 from octoverse.servers import histogram
 from octoverse.servers.batcher import Batcher, Waiting
+from octoverse.servers.blame import ask
 from octoverse.servers.faults import Faults, deliver
 
 logger = logging.getLogger(__name__)
@@ -253,32 +254,22 @@ class Engine:
         work = _Work(batch, time.monotonic(), threading.current_thread())
         with self._lock:
             self._work = work
-        chunks: list[ActionChunk] = []
-        failure: Exception | None = None
-        try:
-            memories = [_memory(request, serving.number) for request in batch]
-            chunks = serving.policy.act([r.observation for r in batch], memories)
-            if len(chunks) != len(batch):
-                raise SpecMismatch(f"chunks: expected {len(batch)} of them, got {len(chunks)}.")
-        except Exception as error:
-            logger.exception("the policy failed on a batch of %d", len(batch))
-            failure = error
+        memories = [_memory(request, serving.number) for request in batch]
+        outcomes = ask(serving.policy, batch, memories, lambda: self._work is work)
         ended = time.monotonic()
         with self._lock:
             if self._work is not work:
                 logger.warning("a batch given up came to its end after %.1f s", ended - work.began)
                 return False
             self._work = None
-            self._proven = self._proven or failure is None
+            self._proven |= any(isinstance(one, ActionChunk) for one in outcomes.values())
         self.batches += 1
         self.hangs = False
-        if failure is None:
-            for request, chunk in zip(batch, chunks, strict=True):
-                self._answer(request, chunk, serving.policy, work, ended)
-        else:
-            words = str(failure) if isinstance(failure, OctoverseError) else FAILED
-            for request in batch:
-                self._fail(request, words)
+        for request, outcome in outcomes.items():
+            if isinstance(outcome, Exception):
+                self._fail(request, str(outcome) if isinstance(outcome, OctoverseError) else FAILED)
+            else:
+                self._answer(request, outcome, work, ended)
         self._count(batch, ended, ended - work.began)
         return True
 
@@ -291,17 +282,7 @@ class Engine:
         self.timings["inference"].add(took)
         self.timings["batch"].add(len(batch))
 
-    def _answer(
-        self, request: Waiting, chunk: ActionChunk, policy: ActingPolicy, work: _Work, ended: float
-    ) -> None:
-        body = policy.bodies[request.observation.embodiment]
-        at_ns = request.observation.observed_at_ns
-        try:
-            check_chunk(body, policy.horizons[body.name], chunk, at_ns)
-        except SpecMismatch as error:
-            logger.error("%s: %s", request.robot.name, error)
-            self._fail(request, str(error))
-            return
+    def _answer(self, request: Waiting, chunk: ActionChunk, work: _Work, ended: float) -> None:
         now = time.monotonic()
         prepared, queued = request.ready - request.received, work.began - request.ready
         total = now - request.received
@@ -309,7 +290,7 @@ class Engine:
         act = wire.Act(
             request=request.number,
             step=request.observation.step,
-            observed_at_ns=at_ns,
+            observed_at_ns=chunk.observed_at_ns,
             timing=wire.Timing(
                 prepared_ms=1000 * prepared,
                 queued_ms=1000 * queued,

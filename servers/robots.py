@@ -68,6 +68,8 @@ class Robot:
     """Whether it stands in the line of those that have unread messages."""
     prepared_s: float = math.inf
     """What its last message took to prepare."""
+    suspect: bool = False
+    """Whether the policy failed on its last request alone."""
     observed: bool = False
     """Whether it has ever delivered a frame."""
     instruction: str = ""

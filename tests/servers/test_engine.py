@@ -141,26 +141,43 @@ def test_a_bad_chunk_costs_its_own_robot_alone(
     assert engine.answered == 1
 
 
-def test_a_failure_drops_the_memory_of_the_whole_batch_and_the_next_is_computed(
-    servo: Any, build: Build, caplog: pytest.LogCaptureFixture
+def test_one_whose_request_makes_the_policy_fail_costs_the_others_nothing(
+    servo: Any, build: Build
 ) -> None:
     policy = servo()
     working = policy.act
 
     def failing(observations: Any, memories: Any) -> Any:
-        working(observations, memories)
-        policy.act = working
-        raise RuntimeError("secret")
+        if any(seen.embodiment == "road_car" for seen in observations):
+            raise RuntimeError("secret")
+        return working(observations, memories)
 
     policy.act = failing
+    engine, arm, car = build(policy), Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)
+    engine.batcher.put(car.request(5))
+    engine.batcher.put(arm.request())
+    engine.start()
+    act, _ = arm.act()
+    assert act.timing.batch == 2
+    assert (car.fault().message, engine.answered, engine.batches) == (FAILED, 1, 1)
+    policy.act = working
+    engine.batcher.put(car.request(6))
+    car.act()
+
+
+def test_a_failure_on_the_whole_batch_is_told_to_each_and_the_next_is_computed(
+    servo: Any, build: Build
+) -> None:
+    policy = servo()
+    working = policy.act
+    policy.act = None
     engine = build(policy)
     askers = [Asker(policy, TABLETOP_ARM), Asker(policy, ROAD_CAR)]
     for asker in askers:
         engine.batcher.put(asker.request())
     engine.start()
     assert [asker.fault().message for asker in askers] == [FAILED, FAILED]
-    assert all("calls" not in asker.robot.session.memory for asker in askers)
-    assert "the policy failed on a batch of 2" in caplog.messages
+    policy.act = working
     engine.batcher.put(askers[0].request())
     askers[0].act()
     assert (engine.answered, engine.batches) == (1, 2)
