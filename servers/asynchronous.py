@@ -23,6 +23,7 @@ class AsyncConnection:
     def __init__(self, line: Line) -> None:
         self.line = line
         self._turn, self._stirred = asyncio.Lock(), asyncio.Event()
+        self._watched: dict[int, zmq.Socket[bytes]] = {}
 
     async def carry(self, talk: Talk[T]) -> T:
         """Say what is to be said, within the line's timeout, and give what comes of it.
@@ -42,6 +43,7 @@ class AsyncConnection:
     async def close(self, last_words: Message | None) -> None:
         """Close the line; what is being said is finished first."""
         async with self._turn:
+            self._unwatch()
             await asyncio.to_thread(self.line.close, last_words)
 
     async def _exchange(self, message: Message, until: float) -> Answer | None:
@@ -54,36 +56,37 @@ class AsyncConnection:
             came = await self._wait(want, seconds)
 
     async def _wait(self, want: Want, seconds: float) -> Frames | None:
-        socket, events = self.line.sockets
-        match want:
-            case Want.ANSWER:
-                frames = self.line.receive(0.0)
-                if frames is None and seconds:
-                    await self._stir(seconds, socket, events)
-                    frames = self.line.receive(0.0)
-                return frames
-            case Want.ROOM:
-                await self._stir(seconds, socket, events)
-            case Want.CONNECTION:
-                await self._stir(seconds, events)
-            case Want.PAUSE:
-                await asyncio.sleep(seconds)
-        return None
-
-    async def _stir(self, seconds: float, *sockets: "zmq.Socket[bytes]") -> None:
-        """Wait until one of them may have changed."""
+        if want is Want.PAUSE:
+            self._unwatch()
+            await asyncio.sleep(seconds)
+            return None
+        if not self._watched:
+            self._watch()
         self._stirred.clear()
-        loop = asyncio.get_running_loop()
-        alarm = loop.call_later(seconds, self._stirred.set)
-        numbers = [socket.fileno() for socket in sockets]
-        for number in numbers:
-            loop.add_reader(number, self._stirred.set)
-        try:
-            await self._stirred.wait()
-        finally:
-            alarm.cancel()
-            for number in numbers:
-                loop.remove_reader(number)
+        frames = self.line.receive(0.0) if want is Want.ANSWER else None
+        if frames is None and seconds:
+            alarm = asyncio.get_running_loop().call_later(seconds, self._stirred.set)
+            try:
+                await self._stirred.wait()
+            finally:
+                alarm.cancel()
+            frames = self.line.receive(0.0) if want is Want.ANSWER else None
+        return frames
+
+    def _watch(self) -> None:
+        self._watched = {socket.fileno(): socket for socket in self.line.sockets}
+        for number in self._watched:
+            asyncio.get_running_loop().add_reader(number, self._stir)
+
+    def _unwatch(self) -> None:
+        for number in self._watched:
+            asyncio.get_running_loop().remove_reader(number)
+        self._watched.clear()
+
+    def _stir(self) -> None:
+        for socket in self._watched.values():
+            socket.getsockopt(zmq.EVENTS)  # libzmq signals on until it was asked
+        self._stirred.set()
 
 
 class AsyncClient(Robot):

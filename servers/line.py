@@ -46,7 +46,7 @@ class Want(Enum):
     CONNECTION = "something happens to the connection"
     ROOM = "there is room to send"
     ANSWER = "something arrives"
-    PAUSE = "the time has passed"
+    PAUSE = "the time has passed; then there are other sockets"
 
 
 Waits = Generator[tuple[Want, float], Frames | None, Answer | None]
@@ -191,9 +191,9 @@ class Line:
     def _connect(self, until: float) -> Generator[tuple[Want, float], Frames | None, None]:
         while True:
             if self._broken:
-                if self._losses > 1:
-                    pause = min(_BACK_OFF_MS * 2 ** (self._losses - 2), _LONGEST_BACK_OFF_MS)
-                    yield Want.PAUSE, min(pause / 1000, self._left(until))
+                pause = _BACK_OFF_MS * 2 ** (self._losses - 2) if self._losses > 1 else 0
+                pause = min(pause, _LONGEST_BACK_OFF_MS)
+                yield Want.PAUSE, min(pause / 1000, self._left(until))
                 self._shut()
                 self._open()
             self.look()  # before waiting, too: libzmq wakes only those who have looked

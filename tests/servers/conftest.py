@@ -22,7 +22,7 @@ from octoverse.episode import ActionChunk, Frame, Observation
 from octoverse.servers.client import AsyncClient, Client
 from octoverse.servers.conversation import Conversation
 from octoverse.servers.histogram import seconds, sizes
-from octoverse.servers.line import Line
+from octoverse.servers.line import Line, Want
 from octoverse.servers.status import RobotStatus, ServerStatus
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
@@ -263,6 +263,18 @@ def open_line() -> Iterator[Callable[..., Line]]:
     yield start
     for line in opened:
         line.close()
+
+
+@pytest.fixture(scope="session")
+def reach() -> Callable[[Line], None]:
+    """Waits until a line is connected."""
+
+    def wait(line: Line) -> None:
+        for want, _ in line._connect(time.monotonic() + PATIENCE_S):
+            if want is Want.CONNECTION:
+                assert line.sockets[1].poll(round(1000 * PATIENCE_S))
+
+    return wait
 
 
 @pytest.fixture(scope="session")

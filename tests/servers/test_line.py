@@ -16,15 +16,8 @@ from octoverse.wire import Fault, Pong
 
 Until = Callable[[Callable[[], bool]], None]
 Open = Callable[..., Line]
+Reach = Callable[[Line], None]
 PONG = Pong(request=2, model="servo-1", uptime_s=1.0, sessions=0, queue=0, load=0.0)
-
-
-def connect(line: Line, until: Until) -> None:
-    def up() -> bool:
-        line.look()
-        return line.up
-
-    until(up)
 
 
 def ask(request: int = 2) -> Message:
@@ -40,19 +33,6 @@ def arrived(line: Line) -> None:
     assert line.sockets[0].poll(60_000)
 
 
-def carried(line: Line) -> Answer | None:
-    """Asks, and waits for the connection as often as that is wanted."""
-    waits = line.exchange(ask(), soon())
-    while True:
-        try:
-            want, _ = next(waits)
-        except StopIteration as end:
-            answer: Answer | None = end.value
-            return answer
-        assert want is Want.CONNECTION
-        assert line.sockets[1].poll(60_000)
-
-
 def end_of(waits: Any, came: Any = None) -> Answer | None:
     with pytest.raises(StopIteration) as end:
         waits.send(came)
@@ -61,7 +41,7 @@ def end_of(waits: Any, came: Any = None) -> Answer | None:
 
 
 def test_it_says_what_it_waits_for_and_for_how_long(
-    puppet: Any, open_line: Open, until: Until
+    puppet: Any, open_line: Open, reach: Reach
 ) -> None:
     away = puppet()
     away.die()
@@ -70,7 +50,7 @@ def test_it_says_what_it_waits_for_and_for_how_long(
     want, seconds = next(waits)
     assert (want, 0.0 < seconds < 60.0) == (Want.CONNECTION, True)
     peer = puppet(away.address)
-    connect(line, until)
+    reach(line)
     assert end_of(waits) is None, "the message is to be made anew, for the connection is new"
     message, before = ask(), time.monotonic_ns()
     waits = line.exchange(message, soon())
@@ -86,21 +66,21 @@ def test_it_says_what_it_waits_for_and_for_how_long(
 
 
 def test_what_needs_no_answer_is_sent_without_waiting(
-    puppet: Any, open_line: Open, until: Until
+    puppet: Any, open_line: Open, reach: Reach
 ) -> None:
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     assert end_of(line.exchange(Message(b"told"), soon())) is SENT
     assert peer.hear() == [b"told", b""]
 
 
 def test_an_answer_that_came_before_the_connection_broke_still_counts(
-    puppet: Any, open_line: Open, until: Until
+    puppet: Any, open_line: Open, reach: Reach, until: Until
 ) -> None:
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     waits = line.exchange(ask(), soon())
     assert next(waits)[0] is Want.ANSWER
     peer.hear()
@@ -114,11 +94,11 @@ def test_an_answer_that_came_before_the_connection_broke_still_counts(
 
 
 def test_a_message_whose_connection_broke_is_to_be_made_anew_for_the_next(
-    puppet: Any, open_line: Open, until: Until, caplog: pytest.LogCaptureFixture
+    puppet: Any, open_line: Open, reach: Reach, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     waits = line.exchange(ask(), soon())
     next(waits)
     peer.hear()
@@ -127,7 +107,7 @@ def test_a_message_whose_connection_broke_is_to_be_made_anew_for_the_next(
     assert waits.send(None) == (Want.ANSWER, 0.0)
     assert end_of(waits, line.receive(0.0)) is None
     again = puppet(peer.address)
-    assert carried(line) is None
+    reach(line)
     next(line.exchange(ask(), soon()))
     assert again.hear() == [b"header", b"body"]
     assert caplog.messages == [
@@ -137,24 +117,24 @@ def test_a_message_whose_connection_broke_is_to_be_made_anew_for_the_next(
 
 
 def test_what_was_queued_for_a_server_that_died_never_reaches_the_next(
-    puppet: Any, open_line: Open, until: Until
+    puppet: Any, open_line: Open, reach: Reach
 ) -> None:
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     peer.die()
     assert line.sockets[1].poll(60_000)
     assert line._send(Message(b"stale")), "what is sent before it was looked is queued"
     again = puppet(peer.address)
-    assert carried(line) is None
+    reach(line)
     next(line.exchange(ask(), soon()))
     assert again.hear() == [b"header", b"body"]
 
 
-def test_a_line_that_is_full_waits_for_room(puppet: Any, open_line: Open, until: Until) -> None:
+def test_a_line_that_is_full_waits_for_room(puppet: Any, open_line: Open, reach: Reach) -> None:
     peer = puppet(RCVHWM=1)
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     large, wants = Message(b"told", bytes(10**6)), list[Want]()
     while not wants:
         waits = line.exchange(large, soon())
@@ -172,11 +152,11 @@ def test_a_line_that_is_full_waits_for_room(puppet: Any, open_line: Open, until:
 
 
 def test_answers_to_nobody_are_read_when_something_is_told(
-    puppet: Any, open_line: Open, until: Until, caplog: pytest.LogCaptureFixture
+    puppet: Any, open_line: Open, reach: Reach, caplog: pytest.LogCaptureFixture
 ) -> None:
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     assert end_of(line.exchange(Message(b"told"), soon())) is SENT
     peer.hear()
     peer.say(Fault(code="bad_observation", message="Unfit.", remedy="Mend it.", request=1), b"")
@@ -186,11 +166,11 @@ def test_answers_to_nobody_are_read_when_something_is_told(
 
 
 def test_a_flood_of_answers_to_others_does_not_outlast_the_timeout(
-    puppet: Any, open_line: Open, until: Until
+    puppet: Any, open_line: Open, reach: Reach
 ) -> None:
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     waits = line.exchange(ask(), time.monotonic())
     assert next(waits) == (Want.ANSWER, 0.0)
     peer.hear()
@@ -209,12 +189,12 @@ def test_nobody_there_is_told_as_that(open_line: Open) -> None:
 
 
 def test_the_last_words_are_sent_and_closing_twice_is_harmless(
-    puppet: Any, open_line: Open, until: Until, monkeypatch: pytest.MonkeyPatch
+    puppet: Any, open_line: Open, reach: Reach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "_LAST_WORDS_MS", 60_000)
     peer = puppet()
     line = open_line(peer.address)
-    connect(line, until)
+    reach(line)
     line.close(Message(b"bye"))
     line.close(Message(b"bye"))
     assert peer.hear() == [b"bye", b""]
