@@ -353,12 +353,18 @@ def test_what_a_robot_executes_anyway_begins_the_next_chunk(servo: Any, serve: S
     policy.act = noted
     with Client(serve(policy).address, TABLETOP_ARM) as client:
         chunk = client.act(FRAME, observed_at_ns=10**9)
-        told = {"chunk_ns": 10**9, "executed_steps": 1, "frozen_steps": 3}
-        client.act(FRAME, observed_at_ns=2 * 10**9, **told, seen_at_ns={"tool": 10**9})
+        told: Any = {"chunk_ns": 10**9, "executed_steps": 1, "frozen_steps": 3}
+        client.act(FRAME, observed_at_ns=2 * 10**9, **told)
         assert client.frames == 3
     assert not seen[0].prefix
     assert (seen[1].prefix["arm"] == chunk.action["arm"][1:4]).all()
-    assert seen[1].valid["table"][-1] and not seen[1].valid["tool"][-1]
+
+
+def test_the_server_is_told_when_single_streams_were_seen(servo: Any, serve: Serve) -> None:
+    with Client(serve(servo()).address, TABLETOP_ARM) as client:
+        client.act(FRAME, observed_at_ns=10**9, seen_at_ns={"tool": 10**9 - 10**7})
+        with pytest.raises(RemoteError, match="expected tool of the newest frame's time"):
+            client.act(FRAME, observed_at_ns=2 * 10**9, seen_at_ns={"tool": 10**9})
 
 
 SERVER_PROGRAM = """
