@@ -41,7 +41,8 @@ class OpenpiFrontend(Frontend):
         super().__init__(service, settings)
         self._connections = 0
         self._ready = threading.Event()
-        self._trouble: OSError | None = None
+        self._trouble: Exception | None = None
+        self._waiting: set[asyncio.Future[_Answer]] = set()
         self._thread = threading.Thread(target=self._run, name="openpi", daemon=True)
 
     def start(self) -> "OpenpiFrontend":
@@ -56,8 +57,8 @@ class OpenpiFrontend(Frontend):
         if self._trouble is not None:
             self._thread.join()
             raise ServerError(
-                f"{self.address}: expected a free port, got: {self._trouble.strerror}. Stop the "
-                "server that has it, or name another one in the frontend's file."
+                f"{self.address}: expected a free port, got: {self._trouble}. Stop the server "
+                "that has it, or name another one in the frontend's file."
             ) from self._trouble
         logger.info("openpi's clients are served", extra={"address": self.address})
         return self
@@ -85,7 +86,7 @@ class OpenpiFrontend(Frontend):
                 server_header=None,
                 logger=_QUIET,
             )
-        except OSError as error:
+        except Exception as error:
             self._trouble = error
             self._ready.set()
             return
@@ -94,6 +95,8 @@ class OpenpiFrontend(Frontend):
             self.address = f"{host}:{port}"
             self._ready.set()
             await self._stopping.wait()
+            for future in self._waiting:
+                _resolve(future, RemoteError("stopping", "The frontend stops."))
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         if request.path == "/healthz":
@@ -153,7 +156,9 @@ class OpenpiFrontend(Frontend):
             )
         future: asyncio.Future[_Answer] = self._loop.create_future()
         guest.ask(_flat(observation), len(message), partial(self._tell, future))
+        self._waiting.add(future)
         answer = await future
+        self._waiting.remove(future)
         if isinstance(answer, RemoteError):
             raise answer
         return answer

@@ -320,3 +320,15 @@ def test_who_waits_is_told_when_the_server_stops(servo: Any, until: Any) -> None
         stopping.join()
     assert isinstance(answers[0], bytes)
     assert all(isinstance(answer, bytes) or "stop" in answer for answer in answers)
+
+
+def test_a_frontend_stops_though_the_policy_does_not_answer(servo: Any, until: Any) -> None:
+    policy = servo()
+    with Desk(policy) as desk, desk.connect() as client:
+        client.recv()
+        policy.hold.clear()
+        client.send(write_openpi(_seen()))
+        until(lambda: len(policy.batches) == 1)
+        desk.frontend.stop()
+        assert client.recv() == "The frontend stops."
+        policy.hold.set()
