@@ -23,6 +23,7 @@ from octoverse.servers import numpy_msgpack
 from octoverse.servers.frontend import Frontend
 from octoverse.servers.frontend_settings import Settings
 from octoverse.servers.groot_dialects import Asked, Dialect, asked, modality_config
+from octoverse.servers.guard import Guard
 from octoverse.servers.guest import Guest
 from octoverse.servers.service import Service
 
@@ -79,6 +80,7 @@ class GrootFrontend(Frontend):
         super().__init__(service, settings)
         self._peers: dict[bytes, _Peer] = {}
         """By route, the one heard of longest ago first."""
+        self._guard = Guard(service.limits)
         self._outbox: deque[tuple[bytes, Any]] = deque()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="groot", daemon=True)
@@ -92,18 +94,19 @@ class GrootFrontend(Frontend):
         host, port = self.settings.place
         self._context = zmq.Context()
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, self.service.limits.message_bytes)
-        self._socket.setsockopt(zmq.RCVHWM, self.service.limits.unread)
+        self._guard.limit(self._socket)
         self._socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
         try:
             self._socket.bind(f"tcp://{host}:{port}")
         except zmq.ZMQError as error:
+            self._guard.close()
             self._context.destroy(linger=0)
             raise ServerError(
                 f"{self.address}: expected a free port, got: {error.strerror}. Stop the server "
                 "that has it, or name another one in the frontend's file."
             ) from error
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).removeprefix("tcp://")
+        self._guard.start()
         self._bell, self._ear = sockets.socketpair()
         self._bell.setblocking(False)
         self._thread.start()
@@ -126,6 +129,7 @@ class GrootFrontend(Frontend):
             self._stopping.set()
             for peer in self._peers.values():
                 _leave(peer)
+            self._guard.close()
             self._context.destroy(linger=_LAST_WORDS_MS)
             self._bell.close()
             self._ear.close()
@@ -150,8 +154,11 @@ class GrootFrontend(Frontend):
         """Take one message from the socket."""
         route = self._socket.recv()
         frame, count = self._socket.recv(copy=False), 1
+        size = len(frame)
         while frame.more:
             frame, count = self._socket.recv(copy=False), count + 1
+            size += len(frame)
+        self._guard.delivered(int(frame.get(zmq.SRCFD)), size)
         answer = partial(self._answer, route)
         try:
             if count != 2:
