@@ -215,6 +215,16 @@ def resolve(folder: Path) -> Path:
     )
 
 
+def stamp(folder: Path) -> tuple[Path, int]:
+    """Say which checkpoint is meant now, and when it was written [ns].
+
+    Raises:
+        BadCheckpoint: if there is none.
+    """
+    found = resolve(folder)
+    return found, (found / "versions.json").stat().st_mtime_ns
+
+
 def steps(run: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first."""
     return sorted((run / "checkpoints").glob("step-*"))

@@ -23,11 +23,6 @@ _ANSWERS = 4
 """Newest answers that are kept: a robot plays one of them."""
 
 
-def as_it_is(frame: Frame) -> Frame:
-    """Prepare nothing."""
-    return frame
-
-
 class Session:
     """Keeps what one robot saw lately, by the robot's own clock.
 
@@ -52,7 +47,7 @@ class Session:
         *,
         frames: int = 1,
         spacing: float | None = None,
-        prepare: Callable[[Frame], Frame] = as_it_is,
+        prepare: Callable[[Frame], Frame] = lambda frame: frame,
         streams: Mapping[str, Stream] | None = None,
         memory_bytes: int = 64 * 2**20,
         calibration: Mapping[str, Calibration] | None = None,
@@ -106,6 +101,14 @@ class Session:
     def forget(self) -> None:
         """Drop the memory alone; a policy must be able to do without it."""
         self.memory: dict[str, Any] = {"instruction": {}, "calibration": self.calibration}
+
+    def follow(self, other: "Session") -> bool:
+        """Prepare frames as another session does from now on, if both windows are of one kind."""
+        kinds = [(one.frames, one.spacing, one.streams) for one in (self, other)]
+        if same := kinds[0] == kinds[1]:
+            self._prepare = other._prepare
+            self.forget()
+        return same
 
     def pictures(self) -> dict[str, np.ndarray]:
         """Images of the newest frame, uint8 (height, width, 3), as they are kept."""

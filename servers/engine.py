@@ -28,8 +28,6 @@ from octoverse.servers.faults import Faults, deliver
 logger = logging.getLogger(__name__)
 
 FAILED = "The policy failed; the server's log says why."
-CHANGED = "The model was changed, and with it the window that it wants."
-HELLO = "Say Hello again; the window starts anew."
 _LOAD_S = 10.0
 _FIRST = 20
 """So many times longer may a policy be at work that has never answered yet: it may compile."""
@@ -246,9 +244,7 @@ class Engine:
         if len(batch) < len(taken):
             for request in taken:
                 if request not in batch:
-                    self._faults.send(
-                        request.reply, "no_session", CHANGED, request.number, remedy=HELLO
-                    )
+                    self._faults.outdated(request.reply, request.number, request.robot)
             if not batch:
                 return True
         work = _Work(batch, time.monotonic(), threading.current_thread())

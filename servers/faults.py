@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 Reply = Callable[[wire.Reply, Mapping[str, np.ndarray]], None]
 """Takes an answer and its arrays back to where a message came from; called from any thread."""
 STOPS = "The server stops."
+_HELLO = "Say Hello again; the window starts anew."
 _NONE: Mapping[str, np.ndarray] = {}
 _EXPECTED = {"stale", "overloaded", "stopping", "policy_failed"}
 """Not logged one by one: they say nothing of the client, or their cause has been logged."""
@@ -82,6 +83,18 @@ class Faults:
             retry_after_ms=retry_ms,
             robot=robot,
         )
+
+    def no_session(self, reply: Reply, request: int, session: str) -> None:
+        """Say that a session is not known."""
+        words = (
+            f"session {session[:8]}: expected one in use, got one that this server does not know."
+        )
+        self.send(reply, "no_session", words, request, remedy=_HELLO)
+
+    def outdated(self, reply: Reply, request: int, robot: Asker | None = None) -> None:
+        """Say that a session has ended because the policy wants other windows."""
+        words = "The model was changed, and with it the window that it wants."
+        self.send(reply, "no_session", words, request, remedy=_HELLO, robot=robot)
 
     def stopping(self, reply: Reply, request: int) -> None:
         """Say that the server stops."""

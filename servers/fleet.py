@@ -85,6 +85,12 @@ class Fleet:
             if keeper.ident is not None:
                 keeper.join()
 
+    def reload(self) -> None:
+        """Tell the workers to look for a newer model."""
+        with self._lock:
+            for process, _ in self._running.values():
+                process.send_signal(signal.SIGHUP)
+
     def __enter__(self) -> "Fleet":
         return self.start()
 

@@ -18,6 +18,7 @@ from octoverse.servers.engine import FAILED, Engine
 from octoverse.servers.faults import STOPS, Faults, Reply, deliver
 from octoverse.servers.greeting import Refused, greet, welcome
 from octoverse.servers.preparer import Arrays, Preparer, frame_of
+from octoverse.servers.reload import check_meaning, refit
 from octoverse.servers.robots import Robot, Robots
 from octoverse.servers.snapshot import snapshot
 from octoverse.servers.status import ServerStatus
@@ -65,6 +66,12 @@ class Service:
         self._engine = Engine(policy, self._batcher, self._faults, watchdog_s)
         self._preparer = Preparer(self._prepare, self.limits, prepare_threads)
         self._began = time.monotonic()
+        self.reload_failures = 0
+        """Policies that were to be put in force and could not."""
+        self._outdated: frozenset[str] = frozenset()
+        """Sessions that the last reload has ended."""
+        self._door = threading.Lock()
+        """Nobody is let in while the policy is swapped."""
         self._until = math.inf
         """When it will have stopped [s]."""
 
@@ -91,6 +98,23 @@ class Service:
         for robot in self.robots:
             if robot.reply is not None:
                 deliver(robot.reply, wire.Closing(reason=STOPS))
+
+    def reload(self, policy: ActingPolicy) -> None:
+        """Put another policy in force, between two batches; servers/reload.py tries it first.
+
+        Raises:
+            SpecMismatch: if it does not mean the same by the bodies of the robots that are here.
+        """
+        with self._door:
+            check_meaning(self.robots, policy)
+            outdated = refit(self.robots, self.policy, policy, self._engine.model + 1)
+            self._outdated = frozenset(robot.id for robot in outdated)
+            for robot in outdated:
+                self.robots.remove(robot.id)
+            self._engine.swap(policy)
+        for robot in outdated:
+            for request in self._batcher.drop(robot):
+                self._faults.outdated(request.reply, request.number, robot)
 
     def receive(self, header: bytes, body: memoryview, reply: Reply, peer: str = "") -> None:
         """Take one message of the wire; never waits for the policy or for an image.
@@ -140,14 +164,10 @@ class Service:
             case wire.Observe() | wire.Reset():
                 robot = self.robots.find(message.session, peer, now)
                 if robot is None:
-                    self._faults.send(
-                        reply,
-                        "no_session",
-                        f"session {message.session[:8]}: expected one in use, got one that this "
-                        "server does not know.",
-                        message.request,
-                        remedy="Say Hello again; the window starts anew.",
-                    )
+                    if message.session in self._outdated:
+                        self._faults.outdated(reply, message.request)
+                    else:
+                        self._faults.no_session(reply, message.request, message.session)
                     return
                 robot.reply = reply
                 if wait_s := robot.ahead(now, self.limits.rate):
@@ -179,7 +199,9 @@ class Service:
     def status(self) -> ServerStatus:
         """Look at the live figures."""
         trouble = STOPS if self._until < math.inf else ""
-        return snapshot(self._engine, self._faults, self.robots, self._began, trouble)
+        return snapshot(
+            self._engine, self._faults, self.robots, self._began, trouble, self.reload_failures
+        )
 
     def pictures(self, number: int) -> Mapping[str, np.ndarray]:
         """Newest images of the robot of this number, by camera; none if there is no such robot."""
@@ -190,7 +212,10 @@ class Service:
 
     def _greet(self, hello: wire.Hello, reply: Reply, peer: str, now: float) -> None:
         try:
-            robot = greet(hello, self.policy, self.robots, self.limits, peer, now)
+            with self._door:
+                policy = self.policy
+                robot = greet(hello, policy, self.robots, self.limits, peer, now)
+                robot.model = self._engine.model
         except Refused as error:
             self._faults.send(reply, error.code, error.message, hello.request, remedy=error.remedy)
             return
@@ -198,7 +223,7 @@ class Service:
         robot.reply = reply
         about = {"robot": robot.name, "body": robot.session.body.name, "peer": peer or None}
         logger.info("welcome back" if resumed else "welcome", extra=about)
-        reply(welcome(robot, self.policy, self.limits, hello.request, resumed), {})
+        reply(welcome(robot, policy, self.limits, hello.request, resumed), {})
 
     def _prepare(self, robot: Robot, item: _Received) -> None:
         message, reply = item.message, item.reply

@@ -9,7 +9,12 @@ from octoverse.servers.status import RobotStatus, ServerStatus
 
 
 def snapshot(
-    engine: Engine, faults: Faults, robots: Robots, began: float, trouble: str = ""
+    engine: Engine,
+    faults: Faults,
+    robots: Robots,
+    began: float,
+    trouble: str = "",
+    reload_failures: int = 0,
 ) -> ServerStatus:
     """Copy the figures; what only a transport knows stays empty.
 
@@ -19,6 +24,7 @@ def snapshot(
         robots: Those with a session.
         began: When the service began, monotonic [s].
         trouble: Why robots cannot be answered, in words, if the engine does not know it.
+        reload_failures: How many models could not be put in force.
     """
     now, policy, batcher = time.monotonic(), engine.policy, engine.batcher
     known = list(robots)
@@ -46,7 +52,7 @@ def snapshot(
         connections=0,
         cut=0,
         reloads=engine.model,
-        reload_failures=0,
+        reload_failures=reload_failures,
         hung=engine.hung,
         timings={name: timing.copy() for name, timing in engine.timings.items()},
     )

@@ -4,17 +4,14 @@ One thread has the socket and waits for nobody, a few prepare images, one runs t
 """
 
 import logging
-import os
 import re
 import select
-import signal
 import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from types import FrameType
 
 import numpy as np
 import zmq
@@ -25,6 +22,7 @@ from octoverse.errors import ServerError
 from octoverse.packing import packed
 from octoverse.servers.guard import Guard
 from octoverse.servers.service import Service
+from octoverse.servers.signals import end_asked, wait
 from octoverse.servers.status import ServerStatus
 from octoverse.wire import Limits
 
@@ -133,23 +131,9 @@ class Server:
         Raises:
             ServerError: if the port is in use, or the socket breaks.
         """
-        asked = threading.Event()
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if asked.is_set():
-                os._exit(128 + number)
-            asked.set()
-
-        before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with self:
-                started()
-                while not asked.wait(1.0):
-                    if not self._thread.is_alive():
-                        raise ServerError("The server's socket broke; the log says why.")
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with end_asked() as asked, self:
+            started()
+            wait(asked, self._thread.is_alive)
 
     def status(self) -> ServerStatus:
         """Look at the live figures."""

@@ -1,6 +1,7 @@
 """`octoverse serve`: answer robots over ZeroMQ with a checkpoint."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,12 +14,14 @@ from octoverse.cli.announcement import announcement
 from octoverse.cli.crew import commands, name_lines, private_address
 from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
+from octoverse.policy import Policy
 from octoverse.servers.broker import Broker
 from octoverse.servers.fleet import Fleet
 from octoverse.servers.frontend import load
 from octoverse.servers.log_file import LogFile
 from octoverse.servers.logs import Journal
 from octoverse.servers.monitor import DEFAULT_PORT, Monitor
+from octoverse.servers.reload import Reloader, on_hangup
 from octoverse.servers.service import Service
 from octoverse.servers.together import SEATS
 from octoverse.servers.worker import Worker
@@ -48,6 +51,9 @@ def serve(
     statistics: Annotated[
         tuple[str, ...], arg(help="Whose statistics scale, where data sets are kept apart.")
     ] = (),
+    watch: Annotated[
+        bool, arg(help="Take a run's newer checkpoints as they come, and not only on SIGHUP.")
+    ] = False,
     monitor: Annotated[
         int, arg(help="Port of the page, /metrics and /health, or the next free one; 0 for none.")
     ] = DEFAULT_PORT,
@@ -83,6 +89,7 @@ def serve(
         "compile": compiled,
         "statistics": statistics,
         "log": log,
+        "watch": watch,
     }
     brokered = workers > 0 or workers_at is not None
     if not 0 <= workers < SEATS:
@@ -95,7 +102,9 @@ def serve(
     if threads:
         torch.set_num_threads(threads)
     console = Console(highlight=False)
-    with Journal(LogFile(log) if log else None) as journal, ExitStack() as stack:
+    newest = partial(checkpoints.stamp, checkpoint) if watch else None
+
+    def ready() -> Policy:
         policy = checkpoints.load(checkpoint, "cpu" if brokered else device)
         use_statistics(policy, *statistics)
         if precision == "bfloat16":
@@ -104,8 +113,18 @@ def serve(
             policy.take_steps(inference_steps)
         if compiled:
             policy.trunk.compile_blocks()
+        return policy
+
+    with Journal(LogFile(log) if log else None) as journal, ExitStack() as stack:
+        seen = newest() if newest else None
+
+        def reloads(service: Service) -> None:
+            reloader = stack.enter_context(Reloader(service, ready, newest=newest, seen=seen))
+            stack.enter_context(on_hangup(reloader.ask))
+
         if join:
-            worker = Worker(Service(policy, max_batch=max_batch, max_wait_ms=max_wait_ms), join)
+            worker = Worker(Service(ready(), max_batch=max_batch, max_wait_ms=max_wait_ms), join)
+            reloads(worker.service)
             name_lines(worker.name)
             worker.run()
             return
@@ -113,11 +132,12 @@ def serve(
         server: Server | Broker
         frontends = []
         if brokered:
-            policy.to("meta")  # only its facts are of use here
+            facts = ready().to("meta")  # nothing is computed here
             server = Broker(address, workers_at or stack.enter_context(private_address()))
             pictures = server.pictures
         else:
-            server = Server(policy, address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
+            server = Server(ready(), address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
+            reloads(server.service)
             pictures = server.service.pictures
             frontends = [load(path, server.service) for path in frontend]
         if monitor:
@@ -129,12 +149,14 @@ def serve(
 
         def announce() -> None:
             if isinstance(server, Broker):
-                stack.enter_context(Fleet(commands(checkpoint, server.workers_at, workers, given)))
+                fleet = Fleet(commands(checkpoint, server.workers_at, workers, given))
+                stack.enter_context(on_hangup(stack.enter_context(fleet).reload))
                 places["workers"] = f"{workers} started here"
                 if workers_at is not None:
                     places["workers"] += f", others come with --join {server.workers_at}"
             for one in frontends:
                 places[one.name] = stack.enter_context(one).address
+            policy = facts if isinstance(server, Broker) else server.service.policy
             console.print(announcement(policy, server.address, places))
 
         server.run(announce)

@@ -189,3 +189,41 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(BadConfig, match=words):
         serve(small_checkpoint, **settings)
+
+
+def test_it_takes_a_newer_checkpoint_when_there_is_one_and_when_asked(
+    small: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    checkpoints.save(small.policy(seed=0), run / "checkpoints" / "step-1")
+    command = [sys.executable, "-m", "octoverse", "serve", str(run), "--watch"]
+    with subprocess.Popen(
+        [*command, "--address", "tcp://127.0.0.1:0", "--threads", "1", "--monitor", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stderr
+        said = ""
+        while "Stop with Ctrl-C." not in said:
+            said += process.stdout.readline()
+            assert process.poll() is None
+        [address] = set(re.findall(r"tcp://127.0.0.1:\d+", said))
+
+        def told(words: str) -> None:
+            """Wait for a line of the log."""
+            assert process.stderr
+            while words not in (line := process.stderr.readline()):
+                assert line, "it ended too early"
+
+        with Client(address, ROAD_CAR, timeout=60) as client:
+            first = client.ping().model
+            checkpoints.save(small.policy(seed=1), run / "checkpoints" / "step-2")
+            told("reloaded")
+            second = client.ping().model
+            process.send_signal(signal.SIGHUP)
+            told("reloaded")
+            assert first != second == client.ping().model
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0

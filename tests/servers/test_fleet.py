@@ -20,6 +20,18 @@ Path(sys.argv[1]).touch()
 done.wait()
 Path(sys.argv[1]).write_text("finished")
 """
+HEARS = """
+import signal, sys, threading
+from pathlib import Path
+from octoverse.servers.lifeline import when_cut
+
+done = threading.Event()
+when_cut(done.set)
+signal.signal(signal.SIGHUP, lambda *_: Path(sys.argv[1]).write_text("reload"))
+Path(sys.argv[1]).touch()
+while not done.wait(0.01):
+    pass
+"""
 STUBBORN = "import sys, time; open(sys.argv[1], 'w').close(); time.sleep(3600)"
 
 
@@ -80,6 +92,14 @@ def test_one_that_dies_again_and_again_is_said_with_the_cure(
     assert "ended with code 3; starting it again in 0.01 s" in caplog.text
     assert f"try its command alone: {sys.executable} -c raise SystemExit(3)." in caplog.text
     assert "Killed without a word it is often memory: take fewer workers." in caplog.text
+
+
+def test_workers_are_told_to_look_for_a_newer_model(tmp_path: Path, until: Until) -> None:
+    files = [tmp_path / "one", tmp_path / "two"]
+    with Fleet([python(HEARS, str(file)) for file in files]) as fleet:
+        until(lambda: all(file.exists() for file in files))
+        fleet.reload()
+        until(lambda: all(file.read_text() == "reload" for file in files))
 
 
 def test_a_fleet_that_stops_starts_nothing_again(
