@@ -91,6 +91,32 @@ def test_a_log_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
         serve(tmp_path, log=tmp_path / "no" / "server.log")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
+def test_a_full_disk_under_the_log_disturbs_no_robot(small_checkpoint: Path) -> None:
+    command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint), "--threads", "1"]
+    command += ["--address", "tcp://127.0.0.1:0", "--monitor", "0", "--log", "/dev/full"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        said = ""
+        while "Stop with Ctrl-C." not in said:
+            line = process.stdout.readline()
+            assert line, "it ended too early"
+            said += line
+        [address] = set(re.findall(r"tcp://127.0.0.1:\d+", said))
+        for seed in range(3):
+            with Client(address, ROAD_CAR, timeout=60) as client:
+                frame = random_frame(ROAD_CAR, np.random.default_rng(seed))
+                assert client.act(frame).action["path"].shape == (30, 3)
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 0
+    words = "/dev/full cannot be written: No space left on device. Serving goes on"
+    assert log.count(words) == 1
+    assert "welcome" in log and "Traceback" not in log
+
+
 def test_what_is_no_checkpoint_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match=r"expected a checkpoint .* found neither"):
         serve(tmp_path)

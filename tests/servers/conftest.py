@@ -27,6 +27,7 @@ from octoverse.servers.status import RobotStatus, ServerStatus
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
 from octoverse.wire import Reply, encode
+from tests.servers.survivors import Survivors
 
 BODIES = {"tabletop_arm": TABLETOP_ARM, "road_car": ROAD_CAR}
 HORIZON = 6
@@ -333,3 +334,10 @@ def drive() -> Callable[..., list[ActionChunk]]:
 def other_arm() -> Embodiment:
     """An arm whose spec differs in meaning from the one that policies know."""
     return msgspec.structs.replace(TABLETOP_ARM, control_hz=20.0)
+
+
+@pytest.fixture
+def survivors() -> Iterator[Survivors]:
+    """Starts servers, each of which has to answer a good client when the test ends."""
+    with Survivors() as survivors:
+        yield survivors

@@ -1,5 +1,6 @@
 """Whatever a peer sends, the server answers a fault or nothing, and lives on."""
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from octoverse import wire
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
@@ -142,6 +144,13 @@ def test_a_place_that_cannot_be(peer: Peer, changes: dict[str, Any], words: str)
     [
         ("table", {"name": "stranger"}, "No stream of 'tabletop_arm' named 'stranger'"),
         ("table", {"shape": [96, 288]}, r"tabletop_arm.table: expected shape (96, 96, 3)"),
+        # An image that could be NaN is none.
+        (
+            "table",
+            {"shape": [96, 24, 3], "dtype": "float32"},
+            "expected uint8 RGB from 0 to 255, got float32",
+        ),
+        ("table", {"dtype": "bool"}, "table: expected uint8 RGB from 0 to 255, got bool"),
         ("tool", {"dtype": "uint8", "shape": [20]}, r"tabletop_arm.tool: expected shape (5,)"),
     ],
 )
@@ -168,6 +177,34 @@ def test_a_jpeg_that_lies_about_its_shape(peer: Peer) -> None:
     header, body = pack(message, ARRAYS | {"table": Jpeg(big.data, (96, 96, 3))})
     fault = peer.fault(header, body.tobytes())
     assert "expected shape (96, 96, 3) as declared, got (1024, 1024, 3)" in fault.message
+
+
+def test_a_jpeg_that_would_fill_the_memory_is_not_decoded(peer: Peer) -> None:
+    message = wire.Observe(session=peer.session, request=5, observed_at_ns=1, words=WORDS)
+    data = bytearray(Jpeg.encode(np.zeros((96, 96, 3), np.uint8), 50).data)
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = (65500).to_bytes(2) * 2
+    for side, words in (
+        (65500, "arrays: expected at most 67108864 bytes decoded, got 1287075"),
+        (96, "expected shape (96, 96, 3) as declared, got (65500, 65500, 3)"),
+    ):
+        header, body = pack(message, ARRAYS | {"table": Jpeg(bytes(data), (side, side, 3))})
+        fault = peer.fault(header, body.tobytes())
+        assert fault.code == "bad_message"
+        assert words in fault.message
+
+
+def test_a_jpeg_of_a_thousand_scans_is_not_decoded(peer: Peer) -> None:
+    message = wire.Observe(session=peer.session, request=5, observed_at_ns=1, words=WORDS)
+    encoded = io.BytesIO()
+    Image.new("RGB", (96, 96)).save(encoded, "JPEG", progressive=True)
+    data = encoded.getvalue()
+    last = data[data.rindex(b"\xff\xda") : -2]  # looks at the whole image once more
+    bomb = Jpeg(data[:-2] + 1000 * last + data[-2:], (96, 96, 3))
+    header, body = pack(message, ARRAYS | {"table": bomb})
+    fault = peer.fault(header, body.tobytes())
+    assert fault.code == "bad_message"
+    assert "JPEG: expected at most 4 scans, got more. Encode it as baseline" in fault.message
 
 
 def test_numbers_that_are_none(peer: Peer) -> None:

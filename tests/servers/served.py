@@ -1,0 +1,49 @@
+"""A server process for tests: python -m tests.servers.served ADDRESS [HANG]
+
+It tells its address, and then its figures whenever it is asked by a line. While there is a file
+HANG its policy hangs, and says so.
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from octoverse.episode import ActionChunk, Observation
+from octoverse.servers.zeromq import Server
+from octoverse.wire import Limits
+from tests.servers.conftest import Servo
+
+LIMITS = Limits(message_bytes=10**6, image_bytes=10**6)
+FIGURES = ("unsent", "cut", "connections", "answered", "faults")
+
+
+class Hangs(Servo):
+    """Hangs while there is a file."""
+
+    def act(
+        self, observations: Sequence[Observation], memories: Sequence[dict[str, Any]]
+    ) -> list[ActionChunk]:
+        if sys.argv[2:] and os.path.exists(sys.argv[2]):
+            print("hanging", flush=True)
+            time.sleep(600)
+        return super().act(observations, memories)
+
+
+def tell(server: Server) -> None:
+    """Print the address, and figures for each line that is read."""
+    print(server.address, flush=True)
+    for _ in sys.stdin:
+        status = server.status()
+        print(json.dumps({name: getattr(status, name) for name in FIGURES}), flush=True)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR)
+    served = Server(Hangs(), address=sys.argv[1], limits=LIMITS)
+    teller = threading.Thread(target=tell, args=(served,), daemon=True)
+    served.run(teller.start)
