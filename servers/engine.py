@@ -11,7 +11,6 @@ that brings the request: handing it over would take longer.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,19 +19,19 @@ from octoverse import wire
 from octoverse.acting import ActingPolicy
 from octoverse.episode import ActionChunk
 from octoverse.errors import OctoverseError
-from octoverse.servers import histogram
 from octoverse.servers.batcher import Batcher, Waiting
 from octoverse.servers.blame import ask
 from octoverse.servers.faults import Faults, deliver
+from octoverse.servers.tally import Tally
 
 logger = logging.getLogger(__name__)
 
 FAILED = "The policy failed; the server's log says why."
-_LOAD_S = 10.0
 _FIRST = 20
 """So many times longer may a policy be at work that has never answered yet: it may compile."""
 _HANGING = 4
 """Threads that may hang before the policy is given up altogether."""
+_LOST = f"The policy hangs in {_HANGING} threads; the server must be started again."
 _AT_ONCE_S = 0.0003
 """A policy that takes less is asked on the spot."""
 _MODEL = "model"
@@ -70,22 +69,17 @@ class Engine:
         if not watchdog_s > 0:
             raise ValueError(f"watchdog_s must be above 0, got {watchdog_s}.")
         self.batcher, self.watchdog_s = batcher, watchdog_s
-        self.requests = self.answered = self.batches = 0
-        self.hung = 0
+        self.tally = Tally()
+        self.requests = self.hung = 0
         """Batches given up."""
         self.hangs = False
         """Whether the last batch was given up."""
         self.lost = ""
         """In words, why nothing is computed any more; empty while all is well."""
-        self.timings = {
-            name: histogram.seconds() for name in ("total", "queued", "prepared", "inference")
-        } | {"batch": histogram.sizes()}
-        """How long requests took [s], and how many were computed together."""
         self._faults = faults
         self._serving = _Serving(policy, 0, time.monotonic())
         self._proven = False
         """Whether the policy has answered yet."""
-        self._busy: deque[tuple[float, float]] = deque()
         self._lock = threading.Lock()
         self._work: _Work | None = None
         self._thread: threading.Thread | None = None
@@ -111,12 +105,6 @@ class Engine:
     def since(self) -> float:
         """When this policy came into force, monotonic [s]."""
         return self._serving.since
-
-    @property
-    def load(self) -> float:
-        """Share of the last ten seconds that the policy was busy, 0 to 1."""
-        since = time.monotonic() - _LOAD_S
-        return min(1.0, sum(took for end, took in list(self._busy) if end > since) / _LOAD_S)
 
     def start(self) -> None:
         """Begin to compute."""
@@ -191,14 +179,8 @@ class Engine:
                 self.hangs = True
                 self._hanging.append(work.thread)
                 self._turn = threading.Lock()
-            was_lost, self.lost = (
-                self.lost,
-                (
-                    f"The policy hangs in {_HANGING} threads; the server must be started again."
-                    if len(self._hanging) >= _HANGING
-                    else ""
-                ),
-            )
+            was_lost = self.lost
+            self.lost = _LOST if len(self._hanging) >= _HANGING else ""
             if not self.lost and (was_lost or (work and work.thread is self._thread)):
                 self._go_on()
         if work is not None:
@@ -259,51 +241,33 @@ class Engine:
                 return False
             self._work = None
             self._proven |= any(isinstance(one, ActionChunk) for one in outcomes.values())
-        self.batches += 1
+        self.tally.batches += 1
         self.hangs = False
         for request, outcome in outcomes.items():
             if isinstance(outcome, Exception):
                 self._fail(request, str(outcome) if isinstance(outcome, OctoverseError) else FAILED)
             else:
                 self._answer(request, outcome, work, ended)
-        self._count(batch, ended, ended - work.began)
+        self.tally.computed(len(batch), work.began, ended)
+        # Who was answered on the spot did not wait, and nobody waits for it to come back.
+        waited = [] if threading.current_thread() is self._lent else batch
+        self.batcher.computed(waited, ended - work.began)
         return True
 
-    def _count(self, batch: list[Waiting], ended: float, took: float) -> None:
-        self._busy.append((ended, took))
-        while self._busy[0][0] < ended - _LOAD_S:
-            self._busy.popleft()
-        # Who was answered on the spot did not wait, and nobody waits for it to come back.
-        self.batcher.computed([] if threading.current_thread() is self._lent else batch, took)
-        self.timings["inference"].add(took)
-        self.timings["batch"].add(len(batch))
-
     def _answer(self, request: Waiting, chunk: ActionChunk, work: _Work, ended: float) -> None:
-        now = time.monotonic()
-        prepared, queued = request.ready - request.received, work.began - request.ready
-        total = now - request.received
         request.robot.session.answered(chunk)
+        timing = self.tally.timing(request, len(work.batch), work.began, ended)
         act = wire.Act(
             request=request.number,
             step=request.observation.step,
             observed_at_ns=chunk.observed_at_ns,
-            timing=wire.Timing(
-                prepared_ms=1000 * prepared,
-                queued_ms=1000 * queued,
-                inference_ms=1000 * (ended - work.began),
-                total_ms=1000 * total,
-                batch=len(work.batch),
-                received_at_ns=round(1e9 * request.received),
-                sent_at_ns=round(1e9 * now),
-            ),
+            timing=timing,
             text=chunk.text,
         )
-        self.answered += 1
-        request.robot.answered(1000 * total)
+        self.tally.answered += 1
+        request.robot.answered(timing.total_ms)
         deliver(request.reply, act, chunk.action)
-        self.timings["prepared"].add(prepared)
-        self.timings["queued"].add(queued)
-        self.timings["total"].add(total)
+        self.tally.took(timing)
 
     def _fail(self, request: Waiting, words: str) -> None:
         request.robot.session.forget()

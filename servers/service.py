@@ -294,7 +294,7 @@ class Service:
             uptime_s=time.monotonic() - self._began,
             sessions=len(self.robots),
             queue=len(self._batcher),
-            load=self._engine.load,
+            load=self._engine.tally.load,
             at_ns=time.monotonic_ns(),
             bodies=tuple(self.policy.bodies),
         )

@@ -42,11 +42,11 @@ def snapshot(
         window_bytes=sum(robot.session.window_bytes for robot in known),
         queue=len(batcher),
         requests=engine.requests,
-        answered=engine.answered,
-        batches=engine.batches,
-        mean_batch=engine.answered / max(engine.batches, 1),
+        answered=engine.tally.answered,
+        batches=engine.tally.batches,
+        mean_batch=engine.tally.answered / max(engine.tally.batches, 1),
         inference_ms=1000 * batcher.inference,
-        load=engine.load,
+        load=engine.tally.load,
         faults=faults.counts,
         unsent=0,
         connections=0,
@@ -54,7 +54,7 @@ def snapshot(
         reloads=engine.model,
         reload_failures=reload_failures,
         hung=engine.hung,
-        timings={name: timing.copy() for name, timing in engine.timings.items()},
+        timings={name: timing.copy() for name, timing in engine.tally.timings.items()},
     )
 
 

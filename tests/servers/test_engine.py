@@ -4,7 +4,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -110,7 +109,7 @@ def test_a_batch_is_answered_to_each_its_own(servo: Any, build: Build) -> None:
     assert cars.keys() == ROAD_CAR.action.keys()
     assert (to_arm.request, to_car.request) == (1, 2)
     assert to_arm.timing.batch == to_car.timing.batch == 2
-    assert (engine.answered, engine.batches) == (2, 1)
+    assert (engine.tally.answered, engine.tally.batches) == (2, 1)
 
 
 def test_a_bad_chunk_costs_its_own_robot_alone(
@@ -138,7 +137,7 @@ def test_a_bad_chunk_costs_its_own_robot_alone(
     assert f"{car.robot.name}: {fault.message}" in caplog.messages
     assert arm.robot.session.memory["calls"] == 1
     assert "calls" not in car.robot.session.memory
-    assert engine.answered == 1
+    assert engine.tally.answered == 1
 
 
 def test_one_whose_request_makes_the_policy_fail_costs_the_others_nothing(
@@ -159,7 +158,7 @@ def test_one_whose_request_makes_the_policy_fail_costs_the_others_nothing(
     engine.start()
     act, _ = arm.act()
     assert act.timing.batch == 2
-    assert (car.fault().message, engine.answered, engine.batches) == (FAILED, 1, 1)
+    assert (car.fault().message, engine.tally.answered, engine.tally.batches) == (FAILED, 1, 1)
     policy.act = working
     engine.batcher.put(car.request(6))
     car.act()
@@ -180,7 +179,7 @@ def test_a_failure_on_the_whole_batch_is_told_to_each_and_the_next_is_computed(
     policy.act = working
     engine.batcher.put(askers[0].request())
     askers[0].act()
-    assert (engine.answered, engine.batches) == (1, 2)
+    assert (engine.tally.answered, engine.tally.batches) == (1, 2)
 
 
 def test_what_is_stale_is_said_so_and_never_computed(servo: Any, build: Build) -> None:
@@ -250,41 +249,6 @@ def test_stopping_tells_those_who_could_not_be_computed_in_time(servo: Any, buil
     thread.join(60)
     assert not thread.is_alive()
     assert busy.answers.empty() and waiting.answers.empty()
-
-
-def test_the_load_is_the_busy_share_of_the_last_ten_seconds(
-    servo: Any, build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    policy = servo()
-    now, takes, working = [time.monotonic()], [4.0], policy.act
-
-    def slow(observations: Any, memories: Any) -> Any:
-        now[0] += takes[0]
-        return working(observations, memories)
-
-    policy.act = slow
-    clock = SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr("octoverse.servers.engine.time", clock)
-    engine, asker = build(policy), Asker(policy, TABLETOP_ARM)
-    assert engine.load == 0.0
-    engine.start()
-
-    def compute(seconds: float) -> None:
-        takes[0] = seconds
-        engine.batcher.put(asker.request())
-        asker.act()
-
-    compute(4.0)
-    assert engine.load == pytest.approx(0.4)
-    compute(2.0)
-    assert engine.load == pytest.approx(0.6)
-    now[0] += 9.0
-    assert engine.load == pytest.approx(0.2)
-    now[0] += 1.1
-    assert engine.load == 0.0
-    compute(25.0)
-    assert engine.load == 1.0
-    assert len(engine._busy) == 1
 
 
 def test_the_log_keeps_what_clients_are_not_told(

@@ -29,7 +29,7 @@ def test_a_robot_s_faults_are_told_apart(servo: Any) -> None:
 def test_what_is_told_stays_as_it_was(servo: Any) -> None:
     engine, faults, robots, _ = parts(servo)
     before = snapshot(engine, faults, robots, time.monotonic())
-    engine.timings["total"].add(0.1)
+    engine.tally.timings["total"].add(0.1)
     assert before.timings["total"].count == 0
 
 
