@@ -24,6 +24,7 @@ _QUEUED = 8
 """Messages that may wait to be sent."""
 _LARGEST_REPLY = 64 * 2**20
 _LAST_WORDS_MS = 50
+_READABLE, _FIRST_PART = int(zmq.POLLIN), int(zmq.NOBLOCK | zmq.SNDMORE)
 _UP, _DOWN = zmq.EVENT_HANDSHAKE_SUCCEEDED, zmq.EVENT_DISCONNECTED
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _TOLD = (
@@ -151,7 +152,7 @@ class Line:
 
     def look(self) -> None:
         """Follow what became of the connection."""
-        while int(self._events.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        while int(self._events.getsockopt(zmq.EVENTS)) & _READABLE:
             (event,) = _EVENT.unpack_from(self._events.recv())
             self._events.recv()
             if self._broken:
@@ -183,7 +184,7 @@ class Line:
 
     def _hear(self) -> None:
         """Read what has come while nobody waited."""
-        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        while int(self._socket.getsockopt(zmq.EVENTS)) & _READABLE:
             frames = self.receive(0.0)
             if frames is not None:
                 self._read(frames, time.monotonic_ns(), None)
@@ -239,7 +240,7 @@ class Line:
         """Send a message if there is room."""
         message.sent_ns = time.monotonic_ns()
         try:
-            self._socket.send(message.header, zmq.NOBLOCK | zmq.SNDMORE)
+            self._socket.send(message.header, _FIRST_PART)
         except zmq.Again:
             return False
         self._socket.send(message.body, zmq.NOBLOCK, copy=False)
