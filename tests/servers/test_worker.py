@@ -26,6 +26,7 @@ from octoverse.servers.backend_messages import (
     read_worker,
 )
 from octoverse.servers.service import Service
+from octoverse.servers.uplink import Uplink
 from octoverse.servers.worker import Worker
 from octoverse.synthetic import random_frame
 
@@ -171,16 +172,6 @@ def test_it_says_that_the_broker_is_away_and_that_it_is_back(
             broker.socket.close()
 
 
-def test_answers_that_nobody_fetches_are_given_up(
-    servo: Any, address: str, until: Until, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_OUTBOX", 2)
-    with Worker(Service(servo()), address) as worker:  # no broker is there
-        for _ in range(5):
-            worker._reply(b"robot", wire.Closing(reason=""), {})
-        until(lambda: worker.unsent == 4)  # its beat was the first to wait
-
-
 @pytest.mark.parametrize(
     ("frames", "words"),
     [
@@ -237,7 +228,7 @@ def test_it_ends_when_its_socket_breaks(
     def broken() -> None:
         raise OSError("out of sockets")
 
-    monkeypatch.setattr(worker, "_write", broken)
+    monkeypatch.setattr(Uplink, "receive", lambda uplink: broken())
     with pytest.raises(ServerError, match="The server's socket broke; the log says why"):
         worker.run()
     assert "out of sockets" in caplog.text
