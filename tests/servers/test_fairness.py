@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,20 @@ class GivenTime(Clock):
 
     def now(self) -> float:
         return self.time
+
+
+def asked(robot: Robot, at: float, deadline: float, number: int = 0) -> Waiting:
+    """A request that comes now, with so many seconds left."""
+    return Waiting(
+        robot=robot,
+        observation=OBSERVATION,
+        memory={},
+        number=number,
+        reply=lambda message, arrays: None,
+        received=at,
+        ready=at,
+        deadline=at + deadline,
+    )
 
 
 @dataclass(eq=False)
@@ -60,16 +75,7 @@ def play(batcher: Batcher, clock: GivenTime, askers: list[Asker], batches: int) 
     def let_in() -> None:
         while coming and coming[0][0] <= clock.time:
             at, _, asker = heapq.heappop(coming)
-            request = Waiting(
-                robot=asker.robot,
-                observation=OBSERVATION,
-                memory={},
-                number=0,
-                reply=lambda message, arrays: None,
-                received=at,
-                ready=at,
-                deadline=at + asker.deadline,
-            )
+            request = asked(asker.robot, at, asker.deadline)
             if (loser := batcher.put(request)) is not None:
                 refused[by_robot[loser.robot]] += 1
                 come_back(by_robot[loser.robot])
@@ -166,16 +172,7 @@ def test_ever_new_robots_in_haste_do_not_keep_an_old_one_waiting() -> None:
     old = Asker(itertools.repeat(math.inf))
 
     def ask(robot: Robot, deadline: float) -> Waiting:
-        request = Waiting(
-            robot=robot,
-            observation=OBSERVATION,
-            memory={},
-            number=0,
-            reply=lambda message, arrays: None,
-            received=clock.time,
-            ready=clock.time,
-            deadline=clock.time + deadline,
-        )
+        request = asked(robot, clock.time, deadline)
         assert batcher.put(request) is None
         return request
 
@@ -188,3 +185,54 @@ def test_ever_new_robots_in_haste_do_not_keep_an_old_one_waiting() -> None:
             break
         clock.time += 0.01
     assert clock.time == pytest.approx(0.97, abs=0.02)
+
+
+@given(
+    moves=st.lists(
+        st.one_of(
+            st.tuples(st.just("put"), st.integers(0, 4), st.sampled_from([0.01, 0.05, math.inf])),
+            st.tuples(st.just("take"), st.sampled_from([0.001, 0.03])),
+            st.tuples(st.just("drop"), st.integers(0, 4)),
+            st.tuples(st.just("clear")),
+        ),
+        max_size=60,
+    ),
+    max_batch=st.integers(1, 4),
+    max_queue=st.integers(1, 8),
+)
+def test_every_request_comes_out_once_and_a_robot_s_in_order(
+    moves: list[tuple[Any, ...]], max_batch: int, max_queue: int
+) -> None:
+    clock, robots = GivenTime(), [Robot(session=Session(TABLETOP_ARM), client="") for _ in range(5)]
+    batcher = Batcher(max_batch=max_batch, max_wait_ms=0, max_queue=max_queue, clock=clock)
+    put, out, computed = list[Waiting](), list[Waiting](), list[Waiting]()
+    for move, *details in moves:
+        if move == "put":
+            request = asked(robots[details[0]], clock.time, details[1], len(put))
+            put.append(request)
+            if (loser := batcher.put(request)) is not None:
+                out.append(loser)
+        elif move == "take" and len(batcher):
+            taken = batcher.take()
+            assert taken is not None
+            batch, late = taken
+            assert len({request.robot for request in batch}) == len(batch) <= max_batch
+            assert all(request.deadline >= clock.time for request in batch)
+            computed += batch
+            out += [*batch, *late]
+            clock.time += details[0]
+            if batch:
+                batcher.computed(batch, details[0])
+        elif move == "drop":
+            out += batcher.drop(robots[details[0]])
+        elif move == "clear":
+            out += batcher.clear()
+        assert len(batcher) == len(put) - len(out) <= max_queue
+    batcher.close()
+    while (taken := batcher.take()) is not None:
+        out += [*taken[0], *taken[1]]
+        computed += taken[0]
+    assert sorted(request.number for request in out) == [*range(len(put))]
+    for robot in robots:
+        mine = [request.number for request in computed if request.robot is robot]
+        assert mine == sorted(mine)
