@@ -37,6 +37,9 @@ def serve(
     max_wait_ms: Annotated[
         float, arg(help="How long a batch waits for robots about to come back, at most.")
     ] = 5.0,
+    watchdog_s: Annotated[
+        float, arg(help="A batch that the policy has not answered by then is given up [s].")
+    ] = 30.0,
     threads: Annotated[int, arg(help="CPU threads of the policy; 0 for all cores.")] = 0,
     device: Annotated[str, arg(help="Where the policy computes: cpu, cuda, ...")] = "cpu",
     precision: Annotated[
@@ -77,11 +80,14 @@ def serve(
             "max_batch must be at least 1, max_wait_ms and threads at least 0, got "
             f"{max_batch}, {max_wait_ms:g} and {threads}."
         )
+    if not watchdog_s > 0:
+        raise BadConfig(f"watchdog_s must be above 0, got {watchdog_s:g}.")
     if not 0 <= monitor <= 65535:
         raise BadConfig(f"monitor: expected a port from 1 to 65535, or 0 for none, got {monitor}.")
     given = {
         "max_batch": max_batch,
         "max_wait_ms": max_wait_ms,
+        "watchdog_s": watchdog_s,
         "threads": threads,
         "device": device,
         "precision": precision,
@@ -123,8 +129,11 @@ def serve(
             stack.enter_context(on_hangup(reloader.ask))
 
         if join:
-            worker = Worker(Service(ready(), max_batch=max_batch, max_wait_ms=max_wait_ms), join)
-            reloads(worker.service)
+            service = Service(
+                ready(), max_batch=max_batch, max_wait_ms=max_wait_ms, watchdog_s=watchdog_s
+            )
+            reloads(service)
+            worker = Worker(service, join)
             name_lines(worker.name)
             worker.run()
             return
@@ -136,7 +145,13 @@ def serve(
             server = Broker(address, workers_at or stack.enter_context(private_address()))
             pictures = server.pictures
         else:
-            server = Server(ready(), address=address, max_batch=max_batch, max_wait_ms=max_wait_ms)
+            server = Server(
+                ready(),
+                address=address,
+                max_batch=max_batch,
+                max_wait_ms=max_wait_ms,
+                watchdog_s=watchdog_s,
+            )
             reloads(server.service)
             pictures = server.service.pictures
             frontends = [load(path, server.service) for path in frontend]

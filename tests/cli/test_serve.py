@@ -127,6 +127,8 @@ def test_settings_that_cannot_be_are_refused(small_checkpoint: Path) -> None:
         serve(small_checkpoint, max_batch=0)
     with pytest.raises(BadConfig, match=r"monitor: expected a port from 1 to 65535, .* got 70000"):
         serve(small_checkpoint, monitor=70000)
+    with pytest.raises(BadConfig, match="watchdog_s must be above 0, got -1"):
+        serve(small_checkpoint, watchdog_s=-1)
 
 
 def test_clients_of_other_projects_are_served_beside_ours(
