@@ -34,17 +34,18 @@ def greet(
         Refused: if it is refused, with the code and the words for the client.
     """
     body = hello.embodiment
-    if hello.resume and (robot := robots.find(hello.resume, peer, now)):
-        if robot.session.body == body:
-            if hello.calibration != robot.session.calibration:
-                robot.session.calibrate(hello.calibration)
-            return robot
     try:
+        if hello.resume and (robot := robots.find(hello.resume, peer, now)):
+            if robot.session.body == body:
+                if hello.calibration != robot.session.calibration:
+                    robot.session.calibrate(hello.calibration)
+                return robot
         session = open_session(
             policy, body, memory_bytes=limits.memory_bytes, calibration=hello.calibration
         )
     except OctoverseError as error:
-        raise Refused("unknown_body", str(error)) from error
+        known = body.name in policy.bodies
+        raise Refused("spec_mismatch" if known else "unknown_body", str(error)) from error
     found = differences(policy.bodies[body.name], body) or _sizes(body, limits)
     if found:
         raise Refused(

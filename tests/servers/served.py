@@ -17,8 +17,9 @@ from octoverse.episode import ActionChunk, Observation
 from octoverse.servers.zeromq import Server
 from octoverse.wire import Limits
 from tests.servers.conftest import Servo
+from tests.servers.survivors import noted
 
-LIMITS = Limits(message_bytes=10**6, image_bytes=10**6)
+LIMITS = Limits(message_bytes=10**6, image_bytes=10**6, rate=1e9)
 FIGURES = ("unsent", "cut", "connections", "answered", "faults")
 
 
@@ -34,16 +35,18 @@ class Hangs(Servo):
         return super().act(observations, memories)
 
 
-def tell(server: Server) -> None:
+def tell(server: Server, troubles: list[str]) -> None:
     """Print the address, and figures for each line that is read."""
     print(server.address, flush=True)
     for _ in sys.stdin:
         status = server.status()
-        print(json.dumps({name: getattr(status, name) for name in FIGURES}), flush=True)
+        figures = {name: getattr(status, name) for name in FIGURES}
+        print(json.dumps({**figures, "troubles": troubles}), flush=True)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
-    served = Server(Hangs(), address=sys.argv[1], limits=LIMITS)
-    teller = threading.Thread(target=tell, args=(served,), daemon=True)
-    served.run(teller.start)
+    with noted() as troubles:
+        served = Server(Hangs(), address=sys.argv[1], limits=LIMITS)
+        teller = threading.Thread(target=tell, args=(served, troubles), daemon=True)
+        served.run(teller.start)

@@ -1,10 +1,12 @@
 """Servers that something is done to, and that answer a good client after it."""
 
 import json
+import logging
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +30,26 @@ def is_well(address: str, **settings: Any) -> bool:
         return client.act(FRAME).action["arm"].shape == (6, 4)
 
 
+class _Notes(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.troubles: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.troubles.append(logging.Formatter().format(record))
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Gather what a server logs as its own fault; what it only warns of is its peers'."""
+    notes, logger = _Notes(), logging.getLogger("octoverse.servers")
+    logger.addHandler(notes)
+    try:
+        yield notes.troubles
+    finally:
+        logger.removeHandler(notes)
+
+
 class Process:
     """A server in a process of its own; see served.py."""
 
@@ -36,7 +58,7 @@ class Process:
         self._process = subprocess.Popen(
             command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._memory = psutil.Process(self._process.pid)
+        self.memory = psutil.Process(self._process.pid)
         self.address = self.hear()
         assert self.address, "it ended too early"
 
@@ -56,7 +78,7 @@ class Process:
     @property
     def megabytes(self) -> float:
         """What it has in memory."""
-        return float(self._memory.memory_info().rss) / 1e6
+        return float(self.memory.memory_info().rss) / 1e6
 
     @property
     def runs(self) -> bool:

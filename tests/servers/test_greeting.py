@@ -61,6 +61,18 @@ def test_who_does_not_fit_is_refused(
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_calibration_that_cannot_be_is_refused(servo: type, comes_back: bool) -> None:
+    robots = Robots(Limits())
+    robot = let_in(servo, robots, HELLO)
+    hello = msgspec.structs.replace(
+        HELLO, calibration={"stranger": LENS}, resume=robot.id if comes_back else None
+    )
+    with pytest.raises(Refused, match="No camera of 'tabletop_arm' named 'stranger'") as caught:
+        let_in(servo, robots, hello)
+    assert caught.value.code == "spec_mismatch"
+
+
 def test_a_full_table_is_said(servo: type) -> None:
     robots = Robots(Limits(sessions=1))
     let_in(servo, robots, HELLO).observed = True
