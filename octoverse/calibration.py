@@ -58,15 +58,17 @@ def numbers_of(camera: str, calibration: Calibration, height: int, width: int) -
     """
     lens = np.reshape(calibration.intrinsics, (3, 3))
     pose = np.reshape(calibration.extrinsics, (4, 4))
-    if not (np.isfinite(lens).all() and np.isfinite(pose).all() and lens[0, 0] > 0 < lens[1, 1]):
+    scaled = lens[:2] / np.array([[width], [height]])
+    found = [scaled[0, 0], scaled[1, 1], scaled[0, 2], scaled[1, 2], *pose[:3, :3].ravel()]
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        numbers = np.array([*found, *pose[:3, 3]], np.float32)
+    if not (np.isfinite([*numbers, *lens.flat, *pose.flat]).all() and lens[0, 0] > 0 < lens[1, 1]):
         raise SpecMismatch(
             f"calibration of '{camera}': expected finite numbers and focal lengths above 0 pixel, "
             f"got intrinsics {calibration.intrinsics} and extrinsics {calibration.extrinsics}. "
             "Leave a camera out whose calibration is not known."
         )
-    scaled = lens[:2] / np.array([[width], [height]])
-    found = [scaled[0, 0], scaled[1, 1], scaled[0, 2], scaled[1, 2], *pose[:3, :3].ravel()]
-    return np.array([*found, *pose[:3, 3]], np.float32)
+    return numbers
 
 
 def known(body: Embodiment, calibration: Mapping[str, Calibration]) -> dict[str, np.ndarray]:

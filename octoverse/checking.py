@@ -109,6 +109,7 @@ def _bounds(stream: Stream) -> tuple[list[float], list[float]] | None:
     """The limits of a state where they are finite: whatever lies between them is a number."""
     if not isinstance(stream, State):
         return None
-    low, high = np.array(stream.low, np.float32), np.array(stream.high, np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        low, high = np.array(stream.low, np.float32), np.array(stream.high, np.float32)
     finite = np.isfinite(low).all() and np.isfinite(high).all()
     return (low.tolist(), high.tolist()) if finite else None

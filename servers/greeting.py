@@ -3,7 +3,7 @@
 from octoverse import wire
 from octoverse.acting import ActingPolicy, open_session
 from octoverse.embodiment import Camera, Embodiment, GoalImage, differences
-from octoverse.errors import OctoverseError
+from octoverse.errors import OctoverseError, UnknownName
 from octoverse.servers.robots import Robot, Robots
 from octoverse.wire import FaultCode, Limits
 
@@ -34,6 +34,18 @@ def greet(
         Refused: if it is refused, with the code and the words for the client.
     """
     body = hello.embodiment
+    if body.name not in policy.bodies:
+        unknown = UnknownName(f"body of {policy.model}", body.name, policy.bodies)
+        raise Refused("unknown_body", str(unknown))
+    # First of all: nothing is made of numbers that may be anything.
+    found = differences(policy.bodies[body.name], body) or _sizes(body, limits)
+    if found:
+        raise Refused(
+            "spec_mismatch",
+            f"'{body.name}' as the server knows it (here) and as the robot sends it (there) "
+            f"differ: {'; '.join(found)}.",
+            "Give the robot the spec that the policy was trained with, or train anew.",
+        )
     try:
         if hello.resume and (robot := robots.find(hello.resume, peer, now)):
             if robot.session.body == body:
@@ -44,16 +56,7 @@ def greet(
             policy, body, memory_bytes=limits.memory_bytes, calibration=hello.calibration
         )
     except OctoverseError as error:
-        known = body.name in policy.bodies
-        raise Refused("spec_mismatch" if known else "unknown_body", str(error)) from error
-    found = differences(policy.bodies[body.name], body) or _sizes(body, limits)
-    if found:
-        raise Refused(
-            "spec_mismatch",
-            f"'{body.name}' as the server knows it (here) and as the robot sends it (there) "
-            f"differ: {'; '.join(found)}.",
-            "Give the robot the spec that the policy was trained with, or train anew.",
-        )
+        raise Refused("spec_mismatch", str(error)) from error
     robot = Robot(session=session, client=hello.client, peer=peer)
     if not robots.add(robot):
         raise Refused(

@@ -249,7 +249,7 @@ def test_streams_of_calibrations_are_told_from_others() -> None:
 
 def test_a_robot_whose_calibration_cannot_be_right_is_told_so() -> None:
     session = Session(PASSENGER_CAR, calibration={"front": LENS})
-    for focal in (float("nan"), 0.0, -3.0):
+    for focal in (float("nan"), 0.0, -3.0, 1e300):
         with pytest.raises(SpecMismatch, match="calibration of 'rear': expected finite numbers"):
             session.calibrate({"rear": replace_lens(focal)})
     with pytest.raises(UnknownName, match="No camera of 'passenger_car' named 'roof'"):

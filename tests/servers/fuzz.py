@@ -104,6 +104,7 @@ def through_service(count: int, seed: int, memory: Memory) -> Counter[str]:
             if sent % BETWEEN == 0:
                 settle(receiver.service)
             memory.look(sent)
+        settle(receiver.service)
         for farewell in robots.farewells():
             receiver.service.receive(farewell, memoryview(b""), receiver.reply)
         receiver.act()

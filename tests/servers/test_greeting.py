@@ -50,6 +50,7 @@ def test_another_spec_does_not_get_the_session(servo: type) -> None:
     [
         ({"name": "stranger"}, "unknown_body", "No body of servo-1 named 'stranger'"),
         ({"control_hz": 99.0}, "spec_mismatch", "control_hz"),
+        ({"control_hz": 1e-320}, "spec_mismatch", "control_hz"),  # an endless time between frames
     ],
 )
 def test_who_does_not_fit_is_refused(
