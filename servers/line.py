@@ -131,8 +131,7 @@ class Line:
                     return answer
             elif self._broken:
                 return None
-            else:
-                self.look()
+            self.look()  # after every wait: what woke it may have been more than one thing
             if not left and not self._broken:
                 raise self._unreachable()
 

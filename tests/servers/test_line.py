@@ -12,7 +12,7 @@ from octoverse.servers import line as lines
 from octoverse.servers.conversation import Conversation
 from octoverse.servers.line import Line, Want
 from octoverse.servers.talk import SENT, Answer, Message
-from octoverse.wire import Fault, Pong
+from octoverse.wire import Closing, Fault, Pong
 
 Until = Callable[[Callable[[], bool]], None]
 Open = Callable[..., Line]
@@ -114,6 +114,21 @@ def test_a_message_whose_connection_broke_is_to_be_made_anew_for_the_next(
         f"{peer.address}: lost the policy server, trying again",
         f"{peer.address}: the policy server is back",
     ]
+
+
+def test_what_came_last_does_not_hide_that_the_connection_broke(
+    puppet: Any, open_line: Open, reach: Reach
+) -> None:
+    peer = puppet()
+    line = open_line(peer.address)
+    reach(line)
+    waits = line.exchange(ask(), soon())
+    next(waits)
+    peer.hear()
+    peer.say(Closing(reason="Maintenance."))
+    peer.die(linger=-1)
+    assert all(socket.poll(60_000) for socket in line.sockets)
+    assert waits.send(line.receive(0.0)) == (Want.ANSWER, 0.0), "nobody will be woken for it again"
 
 
 def test_what_was_queued_for_a_server_that_died_never_reaches_the_next(
