@@ -155,7 +155,7 @@ class OpenpiFrontend(Frontend):
                 f"message: expected a map of observations, got a {type(observation).__name__}."
             )
         future: asyncio.Future[_Answer] = self._loop.create_future()
-        guest.ask(_flat(observation), len(message), partial(self._tell, future))
+        guest.ask(flat(observation), len(message), partial(self._tell, future))
         self._waiting.add(future)
         answer = await future
         self._waiting.remove(future)
@@ -184,13 +184,13 @@ def _resolve(future: "asyncio.Future[_Answer]", answer: _Answer) -> None:
         future.set_result(answer)
 
 
-def _flat(observation: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
+def flat(observation: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
     """Name what lies in maps within maps by its path, as openpi's transforms do: images/front."""
     found: dict[str, Any] = {}
     for key, value in observation.items():
         path = f"{above}{key}"
         if isinstance(value, dict):
-            found |= _flat(value, f"{path}/")
+            found |= flat(value, f"{path}/")
         else:
             found[path] = value
     return found

@@ -6,7 +6,8 @@ Run it long with python -m tests.servers.fuzz.
 import psutil
 import pytest
 
-from tests.servers.fuzz import IN_THIS_PROCESS, Memory, through_socket
+from tests.servers.fuzz import IN_THIS_PROCESS, through_socket
+from tests.servers.fuzzed import Memory
 from tests.servers.survivors import Survivors, noted
 
 NOT_OURS = {"policy_failed", "stopping"}
@@ -15,6 +16,8 @@ NOT_OURS = {"policy_failed", "stopping"}
 
 @pytest.mark.parametrize("way", IN_THIS_PROCESS)
 def test_random_messages(way: str) -> None:
+    if way == "openpi":
+        pytest.importorskip("websockets", reason="needs the extra 'openpi'")
     with noted() as troubles:
         counts = IN_THIS_PROCESS[way](3000, 1, Memory(psutil.Process(), 3000))
     assert troubles == []
