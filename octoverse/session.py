@@ -19,6 +19,10 @@ _CLOSEST = 16
 """Frames that come faster than this many per spacing are thinned out, which bounds the window."""
 _PART = 4
 """An array that is a smaller part of the message it came in is copied, not to keep the rest."""
+_FEW = 1024
+"""So many bytes are sooner copied than asked where they lie."""
+_ALWAYS = {"instruction", "calibration", "model"}
+"""What stands in a memory and is not what a policy has put there; a server notes the model."""
 _ANSWERS = 4
 """Newest answers that are kept: a robot plays one of them."""
 
@@ -150,16 +154,14 @@ class Session:
         raw = self._check(frame)
         known = raw.keys() <= self.streams.keys()
         prepared = self._prepare(raw if known else {k: raw[k] for k in raw if k in self.streams})
-        kept = {
-            name: prepared[name]
-            if kind is None
-            else self._own(name, kind, prepared[name], raw[name])
-            for name, kind in self._kinds.items()
-            if name in raw and name not in late
-        }
-        if self._window:
-            before = self._window[-1][2]
-            if any(kept.get(name) != before.get(name) for name in self._instructions):
+        kept: dict[str, Any] = {}
+        for name, kind in self._kinds.items():
+            if name in raw and name not in late:
+                value = prepared[name]
+                kept[name] = value if kind is None else self._own(name, kind, value, raw[name])
+        before = self._window[-1][2] if self._window else kept
+        for name in self._instructions:
+            if kept.get(name) != before.get(name):
                 self.memory = {**self.memory, "instruction": {}}
         self._thin_out(at_ns)
         self._window.append((at_ns, self._count, kept))
@@ -183,7 +185,8 @@ class Session:
         """
         if not self._window:
             raise ValueError("a session must observe a frame before it can give an observation.")
-        if _bytes(self.memory) > self.memory_bytes:
+        remembers = self.memory["instruction"] or not self.memory.keys() <= _ALWAYS
+        if remembers and _bytes(self.memory) > self.memory_bytes:
             self.memory_dropped += 1
             self.forget()
         newest, frames, places = self._window[-1][2], *self._places()
@@ -193,6 +196,8 @@ class Session:
             if kind is None:
                 streams[name] = newest.get(name, "")
                 valid[name] = self._everywhere if name in newest else self._nowhere
+            elif self.frames == 1 and name in newest:
+                streams[name], valid[name] = newest[name][None], self._everywhere
             else:
                 streams[name], valid[name] = _stacked([p.get(name) for p in places], *kind)
         for camera, numbers in self._looks.items():
@@ -268,6 +273,8 @@ class Session:
             )
         # A caller may use its buffer again; what came over the wire cannot be written to, and is
         # kept in its message where it is most of it.
+        if value is sent and value.nbytes <= _FEW:
+            return value.copy()
         lent = value.flags.writeable or value.nbytes * _PART < _whole(value)
         borrowed = lent and np.may_share_memory(value, sent)
         return value.copy() if borrowed else value
@@ -283,8 +290,6 @@ def _stacked(
     values: list[np.ndarray | None], dtype: np.dtype, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay the frames of one stream behind each other, and say which were there."""
-    if len(values) == 1 and values[0] is not None:
-        return values[0][None], _flags(1)[1]
     window: np.ndarray = np.zeros((len(values), *shape), dtype)
     for i, value in enumerate(values):
         if value is not None:

@@ -33,8 +33,9 @@ def ask(
     """
     found: dict[Waiting, ActionChunk | Exception] = {}
     remembered = dict(zip(batch, memories, strict=True))
-    groups = [[request for request in batch if not request.robot.suspect]]
-    groups += [[request] for request in batch if request.robot.suspect]
+    suspects = [request for request in batch if request.robot.suspect]
+    groups = [[request for request in batch if request not in suspects] if suspects else [*batch]]
+    groups += [[request] for request in suspects]
     for group in filter(None, groups):
         if not wanted():
             break

@@ -86,6 +86,7 @@ class Engine:
         self._turn = threading.Lock()
         """Whoever computes holds it."""
         self._lent: threading.Thread | None = None
+        self._lent_id: int | None = None
         self._abandoned: Callable[[], None] = lambda: None
         self._hanging: list[threading.Thread] = []
         self._stopping = threading.Event()
@@ -119,7 +120,7 @@ class Engine:
             thread: Which.
             abandoned: Is called if the policy hangs in it; that thread is then lost.
         """
-        self._lent, self._abandoned = thread, abandoned
+        self._lent, self._lent_id, self._abandoned = thread, thread.ident, abandoned
 
     def ask(self, request: Waiting) -> Waiting | None:
         """Compute a request on the spot, or let it wait for its turn.
@@ -131,7 +132,7 @@ class Engine:
             self.requests += 1
         turn = self._turn
         if (
-            threading.current_thread() is not self._lent
+            threading.get_ident() != self._lent_id
             or not self._proven
             or self.batcher.inference > _AT_ONCE_S
             or len(self.batcher)
@@ -185,7 +186,7 @@ class Engine:
                 self._go_on()
         if work is not None:
             if work.thread is self._lent:
-                self._lent = None
+                self._lent = self._lent_id = None
                 self._abandoned()
             logger.error("the policy hangs: gave up a batch of %d", len(work.batch))
             for request in work.batch:
@@ -240,7 +241,9 @@ class Engine:
                 logger.warning("a batch given up came to its end after %.1f s", ended - work.began)
                 return False
             self._work = None
-            self._proven |= any(isinstance(one, ActionChunk) for one in outcomes.values())
+            self._proven = self._proven or any(
+                isinstance(one, ActionChunk) for one in outcomes.values()
+            )
         self.tally.batches += 1
         self.hangs = False
         for request, outcome in outcomes.items():
@@ -250,7 +253,7 @@ class Engine:
                 self._answer(request, outcome, work, ended)
         self.tally.computed(len(batch), work.began, ended)
         # Who was answered on the spot did not wait, and nobody waits for it to come back.
-        waited = [] if threading.current_thread() is self._lent else batch
+        waited = [] if work.thread is self._lent else batch
         self.batcher.computed(waited, ended - work.began)
         return True
 

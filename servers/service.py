@@ -244,7 +244,10 @@ class Service:
                     )
                 return
             frame = frame_of(message, item.arrays, robot.session.body)
-            seen = {one.name: one.at_ns for one in message.arrays if one.at_ns is not None}
+            seen = dict[str, int]()
+            for one in message.arrays:
+                if one.at_ns is not None:
+                    seen[one.name] = one.at_ns
             robot.session.observe(frame, message.observed_at_ns, seen)
             robot.observed = True
             robot.instruction = "; ".join(message.words.values())

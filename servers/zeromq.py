@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
 _ADDRESS = re.compile(r"tcp://(?P<host>[^/]+):(?P<port>\d{1,5}|\*)")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}")
+# Plain numbers: the arithmetic of enums takes longer than what it is for.
+_POLLIN, _LAST, _MORE = int(zmq.POLLIN), int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _EXPIRE_EVERY_S = 1
 _LAST_WORDS_MS = 200
 
@@ -104,8 +106,8 @@ class Server:
         self._bell.setblocking(False)
         self._open = True
         self.service.start()
-        self.service.lend(self._thread, self._replace)
         self._thread.start()
+        self.service.lend(self._thread, self._replace)
         about = {"model": self.service.policy.model, "address": self.address}
         logger.info("serving", extra=about)
         return self
@@ -162,7 +164,7 @@ class Server:
     @property
     def _mine(self) -> bool:
         """Whether the thread that asks has the socket."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     def _replace(self) -> None:
         """Go on in another thread: the policy hangs in this one."""
@@ -202,7 +204,7 @@ class Server:
         """Take one message from the socket, if there is one."""
         with self._lock:
             # Looking is what makes the descriptor tell of the next message.
-            if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if not int(self._socket.getsockopt(zmq.EVENTS)) & _POLLIN:
                 self._asleep = True
                 return False
             route, header = self._socket.recv(), self._socket.recv(copy=False)
@@ -229,15 +231,15 @@ class Server:
             if not self._open:
                 return
             try:
-                self._socket.send(route, zmq.NOBLOCK | zmq.SNDMORE)
-                self._socket.send(header, zmq.NOBLOCK | zmq.SNDMORE)
-                self._socket.send(body, zmq.NOBLOCK)
+                self._socket.send(route, _MORE)
+                self._socket.send(header, _MORE)
+                self._socket.send(body, _LAST)
             except zmq.ZMQError as error:
                 if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                     raise
                 self._unsent += 1  # it reads none, or has gone
             # Sending may have noticed a message that the descriptor then tells nobody of.
-            if self._asleep and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if self._asleep and int(self._socket.getsockopt(zmq.EVENTS)) & _POLLIN:
                 self._ring()
 
     def _ring(self) -> None:

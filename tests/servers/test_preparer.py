@@ -50,7 +50,7 @@ def test_slow_work_is_handed_over_and_quick_work_is_done_on_the_spot(
 ) -> None:
     where: list[threading.Thread] = []
     now, takes = [0.0], [0.0]
-    clock = SimpleNamespace(monotonic=lambda: now[0])
+    clock = SimpleNamespace(thread_time=lambda: now[0], monotonic=time.monotonic)
     monkeypatch.setattr("octoverse.servers.preparer.time", clock)
 
     def work(whose: Robot, message: Any) -> None:
