@@ -5,6 +5,7 @@ no earlier, and an answer that leaves there arrives here no earlier: so each exc
 offset from above and from below, and the fastest ways lately, there and back, bound it best.
 """
 
+import math
 from collections import deque
 
 _DRIFT = 1e-4
@@ -37,11 +38,13 @@ class ServerClock:
             frame: Whether the message was large: `uplink_ms` tells the way there of those.
         """
         low, high = answered - arrived, received - sent
-        if low > high:
+        since = math.ceil(_DRIFT * (arrived - sent)) + 1
+        if low > high + since:
             return  # An answer that took longer there than here tells nothing.
-        self.round_trip_ms = (high - low) * 1e-6
+        self.round_trip_ms = max(0, high - low) * 1e-6
         if frame:
             self._ways.append(high)
+        high += since  # the bound is of when it was received; the offset is that of now
         if self._heard is not None:
             loose = round(_DRIFT * max(0, arrived - self._heard)) + 1
             both = max(low, self._low - loose), min(high, self._high + loose)

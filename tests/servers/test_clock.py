@@ -55,7 +55,8 @@ def test_the_error_is_at_most_half_of_what_the_last_ways_differ_by_and_of_any_ot
     play(clock, exchanges, offset)
     there, _, back, _ = np.array(exchanges, np.int64).T
     assert clock.offset_ns is not None and clock.error_ns is not None
-    assert clock.error_ns <= (there[-1] + back[-1] + 1) // 2
+    last = sum(exchanges[-1][:3])  # clocks may run apart by a ten-thousandth of that
+    assert clock.error_ns <= (there[-1] + back[-1] + 1) // 2 + 1e-4 * last + 2
     # Later exchanges loosen what an earlier one tells by a ten-thousandth of what has passed.
     passed = int(np.array(exchanges).sum())
     assert clock.error_ns <= (there + back).min() / 2 + 1e-4 * passed + 2 * len(exchanges)
@@ -68,7 +69,8 @@ def test_ways_that_stay_the_same_err_by_half_of_what_they_differ_by(
     clock = ServerClock()
     play(clock, [(there, 3 * MS, back, 10**8)] * count, offset=7 * 10**12)
     assert clock.offset_ns is not None
-    assert abs(clock.offset_ns - 7 * 10**12 - (there - back) / 2) <= 1
+    drift = 1e-4 * (there + 3 * MS + back)
+    assert abs(clock.offset_ns - 7 * 10**12 - (there - back) / 2) <= drift + 2
     assert clock.round_trip_ms == pytest.approx((there + back) * 1e-6)
 
 
@@ -84,8 +86,8 @@ def test_a_server_on_a_machine_that_began_anew_is_noticed() -> None:
     assert clock.jumps == 0
     play(clock, [(4 * MS, 0, 4 * MS, MS)] * 2, offset=-(10**12), now=2 * 10**12, frame=True)
     assert clock.jumps == 1
-    assert clock.offset_ns == -(10**12)
-    assert clock.uplink_ms == pytest.approx(4.0)
+    assert clock.offset_ns == pytest.approx(-(10**12), abs=1000)
+    assert clock.uplink_ms == pytest.approx(4.0, abs=0.001)
 
 
 def test_the_way_of_frames_is_told_though_small_messages_are_faster() -> None:
