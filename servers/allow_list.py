@@ -42,6 +42,9 @@ class AllowList:
             self._look()
         return key in self._keys
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def _look(self) -> None:
         changed = _changed(self.path)
         if changed == self._changed:

@@ -11,6 +11,7 @@ from octoverse import wire
 from octoverse.embodiment import Embodiment
 from octoverse.episode import ActionChunk, Calibration, Frame
 from octoverse.servers.client import Robot
+from octoverse.servers.keys import ClientKeys
 from octoverse.servers.line import Frames, Line, Want
 from octoverse.servers.talk import Answer, Message, Talk
 
@@ -103,6 +104,7 @@ class AsyncClient(Robot):
         calibration: Of the robot's cameras, by name.
         jpeg_quality: 1 to 100 to compress images, None to send them as they are.
         resume: `session` of an earlier client of this robot, to go on with its window.
+        keys: Where the server asks for them, as other machines' do.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class AsyncClient(Robot):
         calibration: Mapping[str, Calibration] | None = None,
         jpeg_quality: int | None = None,
         resume: str | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         super().__init__(
             address,
@@ -124,6 +127,7 @@ class AsyncClient(Robot):
             calibration=calibration,
             jpeg_quality=jpeg_quality,
             resume=resume,
+            keys=keys,
         )
         self._connection = AsyncConnection(self._line)
 

@@ -16,7 +16,9 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from octoverse.errors import ServerError
+from octoverse.servers.address import checked_address
 from octoverse.servers.bell import Bell
+from octoverse.servers.curve import NOT_ALLOWED, Curve
 from octoverse.servers.guard import Guard
 from octoverse.servers.pictures import PictureDesk
 from octoverse.servers.roster import Worker
@@ -50,14 +52,25 @@ class Broker:
         address: Where robots come.
         workers_at: Where workers come, as in ipc:///run/octoverse or tcp://127.0.0.1:5556.
         limits: What is refused.
+        curve: Keys, and the clients that are let in; None lets in anybody on this machine.
+        insecure: Let in robots from anywhere, unencrypted.
 
     Raises:
-        ServerError: if an address is not one of this machine's loopback.
+        ServerError: if other machines can reach an address that is for this one.
     """
 
-    def __init__(self, address: str, workers_at: str, *, limits: Limits | None = None) -> None:
-        self.address = _checked("address", address)
+    def __init__(
+        self,
+        address: str,
+        workers_at: str,
+        *,
+        limits: Limits | None = None,
+        curve: Curve | None = None,
+        insecure: bool = False,
+    ) -> None:
+        self.address = checked_address(address, keys=curve is not None, insecure=insecure)
         self.workers_at = _checked("workers_at", workers_at)
+        self._curve = curve
         self.limits = limits or Limits()
         self._unsent = 0
         self._guard = Guard(self.limits)
@@ -78,6 +91,8 @@ class Broker:
         self._context = zmq.Context()
         self._front: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
         self._guard.limit(self._front)
+        if self._curve is not None:
+            self._curve.secure(self._front)
         self._bind(self._front, self.address)
         self._guard.start()
         self._back: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
@@ -147,8 +162,7 @@ class Broker:
         try:
             socket.bind(address)
         except zmq.ZMQError as error:
-            self._guard.close()
-            self._context.destroy(linger=0)
+            self._close(0)
             raise ServerError(
                 f"{address}: expected a free port, got: {error.strerror}. Stop the server that "
                 "has it, or let tcp://127.0.0.1:0 pick a free one."
@@ -162,9 +176,14 @@ class Broker:
         finally:
             self._back.disable_monitor()
             self._ends.close(linger=0)
-            self._guard.close()
-            self._context.destroy(linger=_LAST_WORDS_MS)
+            self._close(_LAST_WORDS_MS)
             self._bell.close()
+
+    def _close(self, linger_ms: int) -> None:
+        self._guard.close()
+        if self._curve is not None:
+            self._curve.close()
+        self._context.destroy(linger=linger_ms)
 
     def _serve(self) -> None:
         poller = zmq.Poller()
@@ -203,8 +222,11 @@ class Broker:
     def _from_robot(self, frames: list[zmq.Frame], now: float) -> None:
         self._guard.delivered(int(frames[1].get(zmq.SRCFD)), sum(map(len, frames)))
         route = frames[0].bytes
-        if len(frames) == 3:
-            self._board.from_robot(route, b"", frames[1].bytes, frames[2], now)
+        peer = "" if self._curve is None else self._curve.peer(frames[1])
+        if self._curve is not None and not peer:
+            self._board.refuse(route, *NOT_ALLOWED)
+        elif len(frames) == 3:
+            self._board.from_robot(route, peer.encode(), frames[1].bytes, frames[2], now)
         else:
             words = f"message: expected 2 frames, got {len(frames) - 1}."
             self._board.refuse(route, words)

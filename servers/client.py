@@ -12,6 +12,7 @@ from octoverse.episode import ActionChunk, Calibration, Frame
 from octoverse.servers.clock import ServerClock
 from octoverse.servers.connection import Connection
 from octoverse.servers.conversation import Conversation, RoundTrip
+from octoverse.servers.keys import ClientKeys
 from octoverse.servers.line import Line
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class Robot:
         calibration: Mapping[str, Calibration] | None = None,
         jpeg_quality: int | None = None,
         resume: str | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.body = body
         self._conversation = Conversation(
             body, name=name, calibration=calibration, jpeg_quality=jpeg_quality, resume=resume
         )
-        self._line = Line(address, timeout, self._conversation.read)
+        secure = keys.secure if keys else None
+        self._line = Line(address, timeout, self._conversation.read, secure)
 
     @property
     def timeout(self) -> float:
@@ -94,6 +97,7 @@ class Client(Robot):
         calibration: Of the robot's cameras, by name.
         jpeg_quality: 1 to 100 to compress images, None to send them as they are.
         resume: `session` of an earlier client of this robot, to go on with its window.
+        keys: Where the server asks for them, as other machines' do.
 
     Raises:
         ServerUnreachable: if no policy server answers in time.
@@ -110,6 +114,7 @@ class Client(Robot):
         calibration: Mapping[str, Calibration] | None = None,
         jpeg_quality: int | None = None,
         resume: str | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         super().__init__(
             address,
@@ -119,6 +124,7 @@ class Client(Robot):
             calibration=calibration,
             jpeg_quality=jpeg_quality,
             resume=resume,
+            keys=keys,
         )
         self._connection = Connection(self._line)
         try:

@@ -105,7 +105,7 @@ def read_pair(path: Path) -> KeyPair:
     Raises:
         BadKey: if it is none, or others can read it.
     """
-    found = _read(path, "secret")
+    found = _read(path, "secret", "a secret key (see `octoverse keys new`)")
     if (mode := path.stat().st_mode) & _READ_BY_OTHERS and os.name == "posix":
         raise BadKey(
             f"{path}: expected a secret that only its owner can read, got mode {mode & 0o777:o}. "
@@ -128,7 +128,7 @@ def read_public(path: Path) -> PublicKey:
     Raises:
         BadKey: if it is none.
     """
-    found = _read(path, "public")
+    found = _read(path, "public", "a public key (NAME.pub)")
     if "secret" in found:
         raise BadKey(
             f"{path}: expected a public key (NAME.pub), got a secret one. It is for its owner "
@@ -197,8 +197,8 @@ def need_curve() -> None:
         )
 
 
-def _read(path: Path, which: str) -> dict[str, str]:
-    found = read_toml(path, f"a {which} key")
+def _read(path: Path, which: str, what: str) -> dict[str, str]:
+    found = read_toml(path, what)
     if which not in found:
         raise BadKey(f"{path}: expected a {which} key, found none in it.")
     name = found.get("name")

@@ -186,9 +186,11 @@ class Service:
                     self._batcher.drop(robot)
                     logger.info("goodbye", extra={"robot": robot.name})
 
-    def refuse(self, reply: Reply, message: str) -> None:
-        """Answer what is not even a message."""
-        self._faults.send(reply, "bad_message", message, None)
+    def refuse(
+        self, reply: Reply, message: str, code: wire.FaultCode = "bad_message", remedy: str = ""
+    ) -> None:
+        """Answer what is not even a message, or not taken from this peer."""
+        self._faults.send(reply, code, message, None, remedy=remedy)
 
     def expire(self) -> None:
         """Forget robots that have been silent for too long."""

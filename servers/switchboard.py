@@ -92,9 +92,11 @@ class Switchboard:
         else:
             self._pass_on(_Call(route, peer, header, body, envelope), now)
 
-    def refuse(self, route: bytes, message: str) -> None:
-        """Answer what is not even a message."""
-        self._fault(route, "bad_message", message, None)
+    def refuse(
+        self, route: bytes, message: str, code: FaultCode = "bad_message", remedy: str = ""
+    ) -> None:
+        """Answer what is not even a message, or not taken from this robot."""
+        self._fault(route, code, message, None, remedy)
 
     def from_worker(self, at: bytes, fd: int, frames: list[Any], now: float) -> None:
         """Take a message from a worker, for a robot or for the broker itself.

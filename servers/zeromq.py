@@ -4,7 +4,6 @@ One thread has the socket and waits for nobody, a few prepare images, one runs t
 """
 
 import logging
-import re
 import select
 import socket as sockets
 import threading
@@ -20,6 +19,8 @@ from octoverse import wire
 from octoverse.acting import ActingPolicy
 from octoverse.errors import ServerError
 from octoverse.packing import packed
+from octoverse.servers.address import checked_address
+from octoverse.servers.curve import NOT_ALLOWED, Curve
 from octoverse.servers.guard import Guard
 from octoverse.servers.service import Service
 from octoverse.servers.signals import end_asked, wait
@@ -29,8 +30,6 @@ from octoverse.wire import Limits
 logger = logging.getLogger(__name__)
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
-_ADDRESS = re.compile(r"tcp://(?P<host>[^/]+):(?P<port>\d{1,5}|\*)")
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}")
 # Plain numbers: the arithmetic of enums takes longer than what it is for.
 _POLLIN, _LAST, _MORE = int(zmq.POLLIN), int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 _EXPIRE_EVERY_S = 1
@@ -48,9 +47,11 @@ class Server:
         limits: What is refused.
         prepare_threads: How many frames are decoded and resized at once.
         watchdog_s: How long a batch may be at work before it is given up.
+        curve: Keys, and the clients that are let in; None lets in anybody on this machine.
+        insecure: Let in anybody from anywhere, unencrypted.
 
     Raises:
-        ServerError: if the address is not one of this machine's loopback.
+        ServerError: if other machines can reach the address, and neither of these was said.
     """
 
     def __init__(
@@ -63,8 +64,11 @@ class Server:
         limits: Limits | None = None,
         prepare_threads: int = 2,
         watchdog_s: float = 30.0,
+        curve: Curve | None = None,
+        insecure: bool = False,
     ) -> None:
-        self.address = _checked(address)
+        self.address = checked_address(address, keys=curve is not None, insecure=insecure)
+        self._curve = curve
         self.service = Service(
             policy,
             max_batch=max_batch,
@@ -91,11 +95,12 @@ class Server:
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
         self._guard.limit(self._socket)
         self._socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
+        if self._curve is not None:
+            self._curve.secure(self._socket)
         try:
             self._socket.bind(self.address)
         except zmq.ZMQError as error:
-            self._guard.close()
-            self._context.destroy(linger=0)
+            self._close(0)
             raise ServerError(
                 f"{self.address}: expected a free port, got: {error.strerror}. Stop the server "
                 "that has it, or let tcp://127.0.0.1:0 pick a free one."
@@ -179,10 +184,15 @@ class Server:
         if self._mine:
             with self._lock:
                 self._open = False
-                self._guard.close()
-                self._context.destroy(linger=_LAST_WORDS_MS)
+                self._close(_LAST_WORDS_MS)
             self._bell.close()
             self._ear.close()
+
+    def _close(self, linger_ms: int) -> None:
+        self._guard.close()
+        if self._curve is not None:
+            self._curve.close()
+        self._context.destroy(linger=linger_ms)
 
     def _serve(self) -> None:
         # What polls is the plain descriptor: whoever answers may use the socket meanwhile.
@@ -214,9 +224,12 @@ class Server:
                 size += len(frame)
         self._guard.delivered(int(header.get(zmq.SRCFD)), size)
         reply = partial(self._reply, route)
+        peer = "" if self._curve is None else self._curve.peer(header)
         try:
-            if count == 2:
-                self.service.receive(header.bytes, frame.buffer, reply)
+            if self._curve is not None and not peer:
+                self.service.refuse(reply, *NOT_ALLOWED)
+            elif count == 2:
+                self.service.receive(header.bytes, frame.buffer, reply, peer)
             else:
                 self.service.refuse(reply, f"message: expected 2 frames, got {count}.")
         except Exception:
@@ -247,15 +260,3 @@ class Server:
             self._bell.send(b"\0")
         except OSError:
             pass  # it is ringing already, or nobody is there to hear it
-
-
-def _checked(address: str) -> str:
-    match = _ADDRESS.fullmatch(address)
-    if match is None:
-        raise ServerError(f"address: expected tcp://127.0.0.1:PORT, got {address}.")
-    if not _LOOPBACK.fullmatch(match["host"]):
-        raise ServerError(
-            f"address: expected this machine's loopback (tcp://127.0.0.1:PORT), got {address}. "
-            "Serving to other machines needs keys, which this version does not have yet."
-        )
-    return address.replace("localhost", "127.0.0.1")

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from socket import gethostname
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,13 +16,16 @@ _FEW = 12
 _WIDE = 30
 
 
-def announcement(policy: ActingPolicy, address: str, places: Mapping[str, str]) -> RenderableType:
+def announcement(
+    policy: ActingPolicy, address: str, places: Mapping[str, str], keys: str = ""
+) -> RenderableType:
     """Say what is served, where, for which bodies, how to ask and how to stop.
 
     Args:
         policy: What is served.
         address: Where robots find it.
         places: What else is to be found where.
+        keys: The name that the server's keys have, if it asks for keys.
     """
     facts = {
         "serves": policy.model,
@@ -31,6 +35,16 @@ def announcement(policy: ActingPolicy, address: str, places: Mapping[str, str]) 
         **places,
     }
     body = next(iter(policy.bodies))
+    there = address.replace("0.0.0.0", gethostname())
+    lines = [
+        "from octoverse import registry",
+        "from octoverse.servers.client import Client",
+        *(["from octoverse.servers.keys import ClientKeys"] if keys else []),
+        f'body = registry.load("embodiment", "{body}")',
+        *([f'keys = ClientKeys.load("NAME.key", "{keys}.pub")'] if keys else []),
+        f'with Client("{there}", body{", keys=keys" if keys else ""}) as robot:',
+        "    chunk = robot.act(frame)",
+    ]
     return Group(
         "",
         _facts(facts),
@@ -38,13 +52,7 @@ def announcement(policy: ActingPolicy, address: str, places: Mapping[str, str]) 
         _one_by_one(policy) if len(policy.bodies) <= _FEW else _together(policy),
         "",
         Text("From a robot's program:", style="dim"),
-        Text(
-            "  from octoverse import registry\n"
-            "  from octoverse.servers.client import Client\n"
-            f'  body = registry.load("embodiment", "{body}")\n'
-            f'  with Client("{address}", body) as robot:\n'
-            "      chunk = robot.act(frame)"
-        ),
+        Text("\n".join(f"  {line}" for line in lines)),
         "",
         "Stop with Ctrl-C. What it has taken is answered first.",
     )

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from octoverse.errors import BadKey
+from octoverse.errors import BadConfig, BadKey
 from octoverse.servers import allow_list
+from octoverse.servers.address import is_loopback
+from octoverse.servers.curve import Curve
 from octoverse.servers.keys import keys_folder, make_pair, read_public
 
 Folder = Annotated[
@@ -57,6 +59,33 @@ def list_keys(folder: Folder = None) -> None:
     print(f"Let in by {path}: {'' if clients else 'nobody. octoverse keys allow NAME.pub'}")
     for name, key in clients.items():
         print(f"  {name:<20} {key}")
+
+
+def server_keys(
+    address: str, keys: Path | None, allowed: Path | None, insecure: bool
+) -> Curve | None:
+    """Find what a server at this address asks its clients for.
+
+    Args:
+        address: Where it listens.
+        keys: Its NAME.key; server.key of the user's keys if other machines can reach it.
+        allowed: Its allow-list; that of the user's keys if not given.
+        insecure: Whether anybody may come.
+
+    Returns:
+        Nothing where no keys are asked for, or where there are none.
+
+    Raises:
+        BadConfig: if it is said to be insecure and given keys.
+        BadKey: if a file is none of the kind, or open to others.
+    """
+    given = keys is not None or allowed is not None
+    if insecure and given:
+        raise BadConfig("--insecure lets in anybody, --keys and --allow only some: give either.")
+    own = keys or keys_folder() / "server.key"
+    if insecure or (not given and (is_loopback(address) or not own.exists())):
+        return None
+    return Curve.load(own, allowed or _allowed(None))
 
 
 def _allowed(folder: Path | None) -> Path:

@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from octoverse import checkpoint as checkpoints
 from octoverse.cli.announcement import announcement
 from octoverse.cli.crew import commands, name_lines, private_address
+from octoverse.cli.keys import server_keys
 from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
 from octoverse.policy import Policy
@@ -31,7 +32,7 @@ from octoverse.servers.zeromq import DEFAULT_ADDRESS, Server
 def serve(
     checkpoint: Annotated[Positional[Path], arg(help="A checkpoint's or a run's folder.")],
     address: Annotated[
-        str, arg(help="tcp://127.0.0.1:PORT; port 0 picks a free one.")
+        str, arg(help="tcp://127.0.0.1:PORT, or with keys tcp://0.0.0.0:PORT; port 0: a free one.")
     ] = DEFAULT_ADDRESS,
     max_batch: Annotated[int, arg(help="Requests computed together, at most.")] = 16,
     max_wait_ms: Annotated[
@@ -63,6 +64,15 @@ def serve(
     frontend: Annotated[
         tuple[Path, ...], arg(help="Files of frontends that serve other projects' clients.")
     ] = (),
+    keys: Annotated[
+        Path | None, arg(help="This server's NAME.key; beyond this machine `server` if not given.")
+    ] = None,
+    allow: Annotated[
+        Path | None, arg(help="The robots let in; as `octoverse keys allow` says if not given.")
+    ] = None,
+    insecure: Annotated[
+        bool, arg(help="Let anybody in who reaches the address, and encrypt nothing.")
+    ] = False,
     log: Annotated[Path | None, arg(help="A file that gets what stderr gets.")] = None,
     workers: Annotated[
         int, arg(help="Processes that compute, behind a broker; 0: this one does it all.")
@@ -105,6 +115,9 @@ def serve(
             "Expected one of --join, --workers (or --workers-at) and --frontend, got several: a "
             "broker does not compute, and frontends need the policy in their process."
         )
+    curve = server_keys(address, keys, allow, insecure)
+    if join and (curve or insecure):
+        raise BadConfig("keys, allow, insecure: expected them where robots come, got --join.")
     if threads:
         torch.set_num_threads(threads)
     console = Console(highlight=False)
@@ -138,11 +151,20 @@ def serve(
             worker.run()
             return
         places = {"log": str(log)} if log else {}
+        if curve:
+            places["lets in"] = f"{len(curve.allowed)} robots with keys, of {curve.allowed.path}"
+        elif insecure:
+            places["lets in"] = "anybody who reaches it, unencrypted"
         server: Server | Broker
         frontends = []
         if brokered:
             facts = ready().to("meta")  # nothing is computed here
-            server = Broker(address, workers_at or stack.enter_context(private_address()))
+            server = Broker(
+                address,
+                workers_at or stack.enter_context(private_address()),
+                curve=curve,
+                insecure=insecure,
+            )
             pictures = server.pictures
         else:
             server = Server(
@@ -151,6 +173,8 @@ def serve(
                 max_batch=max_batch,
                 max_wait_ms=max_wait_ms,
                 watchdog_s=watchdog_s,
+                curve=curve,
+                insecure=insecure,
             )
             reloads(server.service)
             pictures = server.service.pictures
@@ -172,7 +196,8 @@ def serve(
             for one in frontends:
                 places[one.name] = stack.enter_context(one).address
             policy = facts if isinstance(server, Broker) else server.service.policy
-            console.print(announcement(policy, server.address, places))
+            name = curve.own.name if curve else ""
+            console.print(announcement(policy, server.address, places, name))
 
         server.run(announce)
     console.print("Stopped.")

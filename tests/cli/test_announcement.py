@@ -53,6 +53,20 @@ def test_it_says_what_is_served_where_and_for_whom(small_checkpoint: Path) -> No
     assert said[-1] == "Stop with Ctrl-C. What it has taken is answered first."
 
 
+def test_it_says_how_to_connect_with_keys_from_elsewhere(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("octoverse.cli.announcement.gethostname", lambda: "factory")
+    console = Console(width=100, file=io.StringIO())
+    policy = checkpoints.load(small_checkpoint)
+    console.print(announcement(policy, "tcp://0.0.0.0:5", {}, "server"))
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "  from octoverse.servers.keys import ClientKeys\n" in said
+    assert '  keys = ClientKeys.load("NAME.key", "server.pub")\n' in said
+    assert '  with Client("tcp://factory:5", body, keys=keys) as robot:\n' in said
+
+
 @pytest.mark.parametrize("width", [80, 100])
 @pytest.mark.parametrize("count", [1, 12])
 def test_few_bodies_have_a_line_each(count: int, width: int) -> None:

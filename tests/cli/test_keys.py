@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from octoverse.cli.keys import server_keys
 from octoverse.cli.main import run
+from octoverse.errors import BadConfig, BadKey
 
 Told = Callable[..., str]
 
@@ -62,7 +64,10 @@ def test_where_there_are_none_it_says_how_to_make_them(folder: Path, told: Told)
     [
         (["new", "../arm"], "the first a letter or digit, got '../arm'"),
         (["new", "taken"], "taken.key: expected a new name, found a key of that name"),
-        (["allow", "nowhere.pub"], "nowhere.pub: expected a public key, got: No such file"),
+        (
+            ["allow", "nowhere.pub"],
+            "nowhere.pub: expected a public key (NAME.pub), got: No such file",
+        ),
         (["list", "--folder", "nowhere"], "nowhere: expected a folder of keys, found none"),
         (["revoke", "arm"], "allowed.toml: expected an allow-list"),
     ],
@@ -79,3 +84,35 @@ def test_a_secret_key_is_never_put_on_a_list(folder: Path, told: Told) -> None:
     told("new", "arm")
     assert "do not hand it to anybody" in told("allow", folder / "arm.key", code=1)
     assert not (folder / "allowed.toml").exists()
+
+
+BEYOND, HERE = "tcp://0.0.0.0:0", "tcp://127.0.0.1:0"
+
+
+def test_a_server_takes_the_user_s_keys_where_other_machines_can_reach_it(
+    folder: Path, told: Told
+) -> None:
+    assert server_keys(BEYOND, None, None, False) is None  # the server itself refuses, with a cure
+    told("new", "server")
+    with pytest.raises(BadKey, match=r"allowed\.toml: expected an allow-list"):
+        server_keys(BEYOND, None, None, False)
+    told("new", "arm")
+    told("allow", folder / "arm.pub")
+    curve = server_keys(BEYOND, None, None, False)
+    assert curve is not None and curve.own.name == "server" and len(curve.allowed) == 1
+    assert server_keys(HERE, None, None, False) is None
+    assert server_keys(BEYOND, None, None, True) is None
+
+
+def test_a_server_takes_the_keys_that_it_is_given(tmp_path: Path, told: Told) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("mine", "arm"):
+        told("new", name, "--folder", elsewhere)
+    told("allow", elsewhere / "arm.pub", "--folder", elsewhere)
+    own, allowed = elsewhere / "mine.key", elsewhere / "allowed.toml"
+    curve = server_keys(HERE, own, allowed, False)
+    assert curve is not None and curve.own.name == "mine" and curve.allowed.path == allowed
+    with pytest.raises(BadConfig, match="--insecure lets in anybody, --keys and --allow only some"):
+        server_keys(BEYOND, own, None, True)
+    with pytest.raises(BadKey, match=r"server\.key: expected a secret key \(see `octoverse keys"):
+        server_keys(HERE, None, allowed, False)

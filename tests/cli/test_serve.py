@@ -18,7 +18,9 @@ from octoverse import checkpoint as checkpoints
 from octoverse.cli.serve import serve
 from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.errors import BadCheckpoint, BadConfig, ServerError
+from octoverse.servers.allow_list import allow
 from octoverse.servers.client import Client
+from octoverse.servers.keys import ClientKeys, make_pair, read_public
 from octoverse.servers.log_lines import read
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
@@ -67,7 +69,7 @@ def test_a_port_in_use_is_refused_in_words(small_checkpoint: Path) -> None:
 
 
 def test_an_address_beyond_this_machine_is_refused_in_words(small_checkpoint: Path) -> None:
-    with pytest.raises(ServerError, match=r"loopback .* got tcp://0.0.0.0:5555. .* needs keys"):
+    with pytest.raises(ServerError, match=r"got tcp://0\.0\.0\.0:5555 without keys\. Make"):
         serve(small_checkpoint, address="tcp://0.0.0.0:5555")
 
 
@@ -115,6 +117,36 @@ def test_a_full_disk_under_the_log_disturbs_no_robot(small_checkpoint: Path) -> 
     words = "/dev/full cannot be written: No space left on device. Serving goes on"
     assert log.count(words) == 1
     assert "welcome" in log and "Traceback" not in log
+
+
+def test_robots_with_keys_come_from_other_machines(small_checkpoint: Path, tmp_path: Path) -> None:
+    for name in ("server", "car"):
+        make_pair(name, tmp_path / "octoverse/keys")
+    keys = tmp_path / "octoverse/keys"
+    allow(keys / "allowed.toml", read_public(keys / "car.pub"))
+    command = [sys.executable, "-m", "octoverse", "serve", str(small_checkpoint)]
+    with subprocess.Popen(
+        [*command, "--address", "tcp://0.0.0.0:0", "--threads", "1", "--monitor", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", "XDG_CONFIG_HOME": str(tmp_path)},
+    ) as process:
+        assert process.stdout
+        said = ""
+        while "Stop with Ctrl-C." not in said:
+            line = process.stdout.readline()
+            assert line, "it ended too early"
+            said += line
+        own = ClientKeys.load(keys / "car.key", keys / "server.pub")
+        port = said.partition("tcp://0.0.0.0:")[2].split()[0]
+        with Client(f"tcp://127.0.0.1:{port}", ROAD_CAR, timeout=60, keys=own) as client:
+            chunk = client.act(random_frame(ROAD_CAR, np.random.default_rng(0)))
+        assert chunk.action["path"].shape == (30, 3)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert f"1 robots with keys, of {keys}/allowed.toml" in said
+    assert 'ClientKeys.load("NAME.key", "server.pub")' in said
 
 
 def test_what_is_no_checkpoint_is_refused_in_words(tmp_path: Path) -> None:
@@ -209,6 +241,8 @@ def test_workers_behind_a_broker_answer_and_leave_nobody_behind(
         ({"workers": 100}, "workers: expected 0 to 99, got 100"),
         ({"workers": 1, "join": "tcp://127.0.0.1:5"}, "got several: a broker does not compute"),
         ({"workers": 1, "frontend": (Path("x"),)}, "frontends need the policy in their process"),
+        ({"join": "ipc:///x", "insecure": True}, "expected them where robots come, got --join"),
+        ({"insecure": True, "keys": Path("x")}, "--insecure lets in anybody, --keys and --allow"),
         ({"join": "ipc:///x", "frontend": (Path("x"),)}, "Expected one of --join, --workers"),
     ],
 )

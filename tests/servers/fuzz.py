@@ -80,8 +80,7 @@ def through_socket(
 def through_broker(count: int, seed: int, memory: Memory) -> Counter[str]:
     """Send so many messages to a broker with two workers, and then let a good client come."""
     with Survivors() as survivors, ExitStack() as stack:
-        here = {"address": "tcp://127.0.0.1:0", "workers_at": "tcp://127.0.0.1:0"}
-        broker = Broker(**here, limits=LIMITS).start()
+        broker = Broker("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", limits=LIMITS).start()
         stack.callback(broker.stop)
         for number in (1, 2):
             worker = Worker(Service(Servo(), limits=LIMITS), broker.workers_at).start()

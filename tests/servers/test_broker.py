@@ -20,9 +20,12 @@ from octoverse.acting import LocalPolicy
 from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.errors import RemoteError, ServerError, ServerUnreachable
+from octoverse.servers.allow_list import allow, revoke
 from octoverse.servers.backend_messages import Beat, encode
 from octoverse.servers.broker import Broker
 from octoverse.servers.client import Client
+from octoverse.servers.curve import Curve
+from octoverse.servers.keys import ClientKeys, make_pair, read_public
 from octoverse.servers.service import Service
 from octoverse.servers.worker import Worker
 from octoverse.synthetic import random_frame
@@ -364,7 +367,7 @@ def test_it_gives_up_waiting_when_it_stops(
 
 @pytest.mark.parametrize("address", ["tcp://0.0.0.0:5555", "tcp://10.0.0.7:*", "udp://x", "5555"])
 def test_only_this_machine_is_served(address: str) -> None:
-    with pytest.raises(ServerError, match=rf"^address: .* got {re.escape(address)}\."):
+    with pytest.raises(ServerError, match=rf"^address: .* got {re.escape(address)}[ .]"):
         Broker(address, "tcp://127.0.0.1:0")
     with pytest.raises(ServerError, match="workers_at: expected this machine's loopback"):
         Broker("tcp://localhost:0", address)
@@ -408,3 +411,33 @@ def test_a_fault_in_the_broker_itself_costs_one_message(
         front._board._pong = working  # type: ignore[method-assign]
         assert client.ping().sessions == 1
     assert "a message could not be handled" in caplog.text
+
+
+def test_robots_need_keys_where_the_broker_asks_for_them(
+    broker: Start, join: Join_, tmp_path: Path, until: Until
+) -> None:
+    with pytest.raises(ServerError, match=r"got tcp://0\.0\.0\.0:0 without keys"):
+        Broker("tcp://0.0.0.0:0", f"ipc://{tmp_path}/other")
+    for name in ("server", "arm", "car"):
+        make_pair(name, tmp_path)
+    known = {
+        name: ClientKeys.load(tmp_path / f"{name}.key", tmp_path / "server.pub")
+        for name in ("arm", "car")
+    }
+    for name in known:
+        allow(tmp_path / "allowed.toml", read_public(tmp_path / f"{name}.pub"))
+    curve = Curve.load(tmp_path / "server.key", tmp_path / "allowed.toml")
+    front = broker(curve=curve)
+    join(front)
+    with (
+        Client(front.address, TABLETOP_ARM, keys=known["arm"]) as arm,
+        Client(front.address, TABLETOP_ARM, keys=known["car"], resume=arm.session) as thief,
+    ):
+        assert arm.act(FRAME).action
+        assert thief.session != arm.session and not thief.welcome.resumed
+        revoke(tmp_path / "allowed.toml", "arm")
+        until(lambda: known["arm"].own.public not in curve.allowed)
+        with pytest.raises(RemoteError, match="got one that was revoked") as caught:
+            arm.act(FRAME)
+        assert caught.value.code == "not_allowed"
+        assert thief.act(FRAME).action

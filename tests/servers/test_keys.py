@@ -74,7 +74,7 @@ def test_a_public_key_that_others_could_exchange_is_refused(tmp_path: Path, othe
     ("text", "words"),
     [
         ("", "found none in it"),
-        ("secret", "expected a secret key, got: Expected"),
+        ("secret", "expected a secret key (see `octoverse keys new`), got: Expected"),
         ('secret = "short"', "arm.key, public: expected a key of 40 characters"),
         ('name = "arm"\nsecret = 7\npublic = ""', "expected a key of 40 characters"),
         (
@@ -101,10 +101,10 @@ def test_a_file_that_holds_no_pair_is_refused(tmp_path: Path, text: str, words: 
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BadKey, match=r"arm\.key: expected a secret key, got: No such file"):
+    with pytest.raises(BadKey, match=r"arm\.key: expected a secret key .*, got: No such file"):
         read_pair(tmp_path / "arm.key")
     (tmp_path / "arm.key").write_bytes(b"\xff\x00")
-    with pytest.raises(BadKey, match=r"arm\.key: expected a secret key, got: .*utf-8"):
+    with pytest.raises(BadKey, match=r"arm\.key: expected a secret key .*, got: .*utf-8"):
         read_pair(tmp_path / "arm.key")
 
 

@@ -31,18 +31,6 @@ def test_it_is_found_by_its_name() -> None:
     assert registry.load("server", "zeromq") is Server
 
 
-@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://10.0.0.7:*"])
-def test_only_this_machine_is_served(servo: Any, address: str) -> None:
-    with pytest.raises(ServerError, match="to other machines needs keys, which this version does"):
-        Server(servo(), address=address)
-
-
-@pytest.mark.parametrize("address", ["5555", "tcp://127.0.0.1", "ipc:///tmp/x", "tcp://a:b"])
-def test_an_address_that_is_none_is_refused(servo: Any, address: str) -> None:
-    with pytest.raises(ServerError, match=f"expected tcp://127.0.0.1:PORT, got {address}"):
-        Server(servo(), address=address)
-
-
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:*", "tcp://localhost:0"])
 def test_a_free_port_is_picked_and_told(servo: Any, serve: Serve, address: str) -> None:
     server = serve(servo(), address=address)
@@ -99,7 +87,7 @@ def test_what_is_answered_last_is_sent_before_it_closes(
 ) -> None:
     monkeypatch.setattr("octoverse.servers.zeromq._LAST_WORDS_MS", 60_000)
     server, sends = serve(servo()), list[Any]()
-    monkeypatch.setattr(server.service, "receive", lambda header, body, reply: sends.append(reply))
+    monkeypatch.setattr(server.service, "receive", lambda *what: sends.append(what[2]))
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         peer.setsockopt(zmq.RCVTIMEO, 60_000)
         peer.connect(server.address)
