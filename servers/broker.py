@@ -5,7 +5,6 @@ Workers (worker.py) keep the sessions and compute; a broker that dies takes no s
 """
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from octoverse.errors import ServerError
 from octoverse.servers.address import checked_address
+from octoverse.servers.backstage import Backstage, bind
 from octoverse.servers.bell import Bell
 from octoverse.servers.curve import NOT_ALLOWED, Curve
 from octoverse.servers.guard import Guard
@@ -29,11 +28,8 @@ from octoverse.wire import Limits
 
 logger = logging.getLogger(__name__)
 
-_HERE = re.compile(r"ipc://.+|tcp://(localhost|127(\.\d{1,3}){3}):(\d{1,5}|\*)")
 _AT_A_TIME = 64
 """Messages read from one side before the other is looked at."""
-_WAITING = 64
-"""Messages to or from one worker that wait; those beyond are refused."""
 _TICK_MS = 250
 _SETTLE_S = 1.5
 """What workers may take to come back to a broker that was started again."""
@@ -54,6 +50,8 @@ class Broker:
         limits: What is refused.
         curve: Keys, and the clients that are let in; None lets in anybody on this machine.
         insecure: Let in robots from anywhere, unencrypted.
+        workers_curve: Keys, and the workers that are let in (never the robots' list); None lets in
+            any of this machine.
 
     Raises:
         ServerError: if other machines can reach an address that is for this one.
@@ -67,17 +65,17 @@ class Broker:
         limits: Limits | None = None,
         curve: Curve | None = None,
         insecure: bool = False,
+        workers_curve: Curve | None = None,
     ) -> None:
         self.address = checked_address(address, keys=curve is not None, insecure=insecure)
-        self.workers_at = _checked("workers_at", workers_at)
-        self._curve = curve
         self.limits = limits or Limits()
+        self._curve = curve
+        self._backstage = Backstage(workers_at, self.limits.message_bytes, workers_curve)
         self._unsent = 0
         self._guard = Guard(self.limits)
         self._desk = PictureDesk(lambda: self._bell.ring())
-        here = self.workers_at.startswith(("ipc://", "tcp://127."))
         self._board = Switchboard(
-            self.limits, self._to_robot, self._to_worker, here, self._desk.take
+            self.limits, self._to_robot, self._to_worker, self._backstage.one_clock, self._desk.take
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
@@ -91,19 +89,17 @@ class Broker:
         self._context = zmq.Context()
         self._front: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
         self._guard.limit(self._front)
+        self._front.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
         if self._curve is not None:
             self._curve.secure(self._front)
-        self._bind(self._front, self.address)
+        try:
+            bind(self._front, self.address)
+            self._back = self._backstage.open()
+        except ServerError:
+            self._close(0)
+            raise
         self._guard.start()
-        self._back: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
-        self._back.setsockopt(zmq.MAXMSGSIZE, self.limits.message_bytes)
-        self._back.setsockopt(zmq.RCVHWM, _WAITING)
-        self._back.setsockopt(zmq.SNDHWM, _WAITING)
-        self._back.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._bind(self._back, self.workers_at)
-        self._ends = self._back.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.address = self._front.getsockopt_string(zmq.LAST_ENDPOINT)
-        self.workers_at = self._back.getsockopt_string(zmq.LAST_ENDPOINT)
         self._bell = Bell()
         self._board.settled = time.monotonic() + _SETTLE_S
         self._thread.start()
@@ -134,6 +130,11 @@ class Broker:
         return self._desk.ask(number)
 
     @property
+    def workers_at(self) -> str:
+        """Where workers find it."""
+        return self._backstage.address
+
+    @property
     def workers(self) -> Mapping[str, Worker]:
         """Those that have joined, by name."""
         return dict(self._board.roster.workers)
@@ -157,25 +158,13 @@ class Broker:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def _bind(self, socket: "zmq.Socket[bytes]", address: str) -> None:
-        socket.setsockopt(zmq.LINGER, _LAST_WORDS_MS)
-        try:
-            socket.bind(address)
-        except zmq.ZMQError as error:
-            self._close(0)
-            raise ServerError(
-                f"{address}: expected a free port, got: {error.strerror}. Stop the server that "
-                "has it, or let tcp://127.0.0.1:0 pick a free one."
-            ) from error
-
     def _run(self) -> None:
         try:
             self._serve()
         except Exception:
             logger.exception("the broker's sockets broke")
         finally:
-            self._back.disable_monitor()
-            self._ends.close(linger=0)
+            self._backstage.close(_LAST_WORDS_MS)
             self._close(_LAST_WORDS_MS)
             self._bell.close()
 
@@ -187,7 +176,7 @@ class Broker:
 
     def _serve(self) -> None:
         poller = zmq.Poller()
-        for source in (self._front, self._back, self._ends, self._bell):
+        for source in (self._front, self._back, self._backstage.ends, self._bell):
             poller.register(source, zmq.POLLIN)
         ticked, give_up = time.monotonic(), float("inf")
         while not self._board.closing or (self._board.unanswered and time.monotonic() < give_up):
@@ -197,7 +186,7 @@ class Broker:
                 self._desk.send(self._board.roster, self._to_worker)
             self._read(self._back, self._from_worker)
             self._read(self._front, self._from_robot)
-            if self._ends in ready:
+            if self._backstage.ends in ready:
                 self._follow()
             if (now := time.monotonic()) - ticked > _TICK_MS / 1000:
                 self._board.tick(now)
@@ -233,6 +222,8 @@ class Broker:
 
     def _from_worker(self, frames: list[zmq.Frame], now: float) -> None:
         at, *rest = frames
+        if not self._backstage.lets_in(rest[0]):
+            return
         fd = int(at.get(zmq.SRCFD))
         # The body of a robot's answer is passed on where it lies.
         parts: list[Any] = [frame.bytes for frame in rest[:2]] + rest[2:]
@@ -240,11 +231,10 @@ class Broker:
 
     def _follow(self) -> None:
         """Give up workers whose connection has ended, once all that they said has been read."""
-        while self._ends.poll(0):
-            event: Any = parse_monitor_message(self._ends.recv_multipart())
+        for fd in self._backstage.ended():
             while _comes(self._back):
                 self._read(self._back, self._from_worker)
-            worker = self._board.roster.behind(event["value"])
+            worker = self._board.roster.behind(fd)
             if worker is not None:
                 self._board.gone(worker, "is gone")
 
@@ -254,15 +244,6 @@ class Broker:
 
     def _to_worker(self, route: bytes, *frames: Any) -> bool:
         return _send(self._back, route, *frames)
-
-
-def _checked(what: str, address: str) -> str:
-    if not _HERE.fullmatch(address):
-        raise ServerError(
-            f"{what}: expected this machine's loopback (tcp://127.0.0.1:PORT), got {address}. "
-            "Serving to other machines needs keys."
-        )
-    return address.replace("localhost", "127.0.0.1")
 
 
 def _comes(socket: "zmq.Socket[bytes]") -> bool:

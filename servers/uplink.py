@@ -9,6 +9,7 @@ import zmq
 
 from octoverse.errors import ServerError
 from octoverse.servers.bell import Bell
+from octoverse.servers.keys import ClientKeys
 
 _WAITING = 64
 """Messages from and to the broker that libzmq keeps."""
@@ -34,12 +35,13 @@ class Uplink:
     Args:
         address: Where the broker expects workers.
         message_bytes: The largest frame that is taken.
+        keys: What the broker knows the worker by, if it asks for keys.
 
     Raises:
         ServerError: if the address is none.
     """
 
-    def __init__(self, address: str, message_bytes: int) -> None:
+    def __init__(self, address: str, message_bytes: int, keys: ClientKeys | None = None) -> None:
         self.unsent = 0
         """Messages given up because the broker was away for too long."""
         self._lock = threading.Lock()
@@ -50,6 +52,8 @@ class Uplink:
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
         for option, value in {**_OPTIONS, zmq.MAXMSGSIZE: message_bytes}.items():
             self._socket.setsockopt(option, value)
+        if keys is not None:
+            keys.secure(self._socket)
         try:
             self._socket.connect(address)
         except zmq.ZMQError as error:

@@ -18,6 +18,7 @@ from octoverse import wire
 from octoverse.errors import BadMessage
 from octoverse.packing import packed
 from octoverse.servers.backend_messages import Beat, Show, encode, read_broker, write_status
+from octoverse.servers.keys import ClientKeys
 from octoverse.servers.lifeline import when_cut
 from octoverse.servers.pictures import show
 from octoverse.servers.service import Service
@@ -39,9 +40,13 @@ class Worker:
         service: What answers them; started and stopped with the worker.
         address: Where the broker expects workers.
         name: Tells workers apart; made at random if not given.
+        keys: What the broker knows this worker by, if it asks for keys.
     """
 
-    def __init__(self, service: Service, address: str, *, name: str = "") -> None:
+    def __init__(
+        self, service: Service, address: str, *, name: str = "", keys: ClientKeys | None = None
+    ) -> None:
+        self._keys = keys
         self.service, self.address, self.name = service, address, name or secrets.token_hex(4)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="socket", daemon=True)
@@ -52,7 +57,7 @@ class Worker:
         Raises:
             ServerError: if the address is none.
         """
-        self._uplink = Uplink(self.address, self.service.limits.message_bytes)
+        self._uplink = Uplink(self.address, self.service.limits.message_bytes, self._keys)
         self.service.start()
         self._heard = time.monotonic()
         self._away = self._leaving = False

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from octoverse import checkpoint as checkpoints
 from octoverse.cli.announcement import announcement
-from octoverse.cli.crew import commands, name_lines, private_address
+from octoverse.cli.crew import commands, crew_keys, name_lines, private_address, worker_keys
 from octoverse.cli.keys import server_keys
 from octoverse.errors import BadConfig
 from octoverse.in_force import use_statistics
@@ -80,8 +80,14 @@ def serve(
     workers_at: Annotated[
         str | None, arg(help="Where workers started with --join come, as tcp://127.0.0.1:PORT.")
     ] = None,
+    allow_workers: Annotated[
+        Path | None, arg(help="List of the workers let in, as --allow; needed beyond this machine.")
+    ] = None,
     join: Annotated[
         str | None, arg(help="Compute for the broker whose --workers-at this is.")
+    ] = None,
+    broker: Annotated[
+        Path | None, arg(help="The broker's NAME.pub; with --keys, the NAME.key of this worker.")
     ] = None,
 ) -> None:
     """Answer robots over ZeroMQ with a checkpoint, until Ctrl-C."""
@@ -115,9 +121,11 @@ def serve(
             "Expected one of --join, --workers (or --workers-at) and --frontend, got several: a "
             "broker does not compute, and frontends need the policy in their process."
         )
-    curve = server_keys(address, keys, allow, insecure)
-    if join and (curve or insecure):
-        raise BadConfig("keys, allow, insecure: expected them where robots come, got --join.")
+    if join and (allow or insecure):
+        raise BadConfig("allow, insecure: expected them where robots come, got --join.")
+    curve = None if join else server_keys(address, keys, allow, insecure)
+    workers_curve = crew_keys(workers, workers_at, keys, allow_workers)
+    own_keys = worker_keys(join, keys, broker)
     if threads:
         torch.set_num_threads(threads)
     console = Console(highlight=False)
@@ -146,7 +154,7 @@ def serve(
                 ready(), max_batch=max_batch, max_wait_ms=max_wait_ms, watchdog_s=watchdog_s
             )
             reloads(service)
-            worker = Worker(service, join)
+            worker = Worker(service, join, keys=own_keys)
             name_lines(worker.name)
             worker.run()
             return
@@ -164,6 +172,7 @@ def serve(
                 workers_at or stack.enter_context(private_address()),
                 curve=curve,
                 insecure=insecure,
+                workers_curve=workers_curve,
             )
             pictures = server.pictures
         else:

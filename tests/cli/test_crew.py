@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from octoverse.cli.crew import commands, name_lines, private_address
+from octoverse.cli.crew import (
+    commands,
+    crew_keys,
+    name_lines,
+    private_address,
+    worker_keys,
+)
+from octoverse.errors import BadConfig
+from octoverse.servers.allow_list import allow
+from octoverse.servers.keys import make_pair, read_public
 
 GIVEN: dict[str, Any] = {
     "max_batch": 8,
@@ -85,3 +94,52 @@ def test_every_line_tells_which_worker_logged_it(
     finally:
         logging.setLogRecordFactory(before)
     assert [vars(record)["worker"] for record in caplog.records] == ["w7"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Keys of a broker and a worker, which is let in."""
+    for name in ("server", "worker"):
+        make_pair(name, tmp_path)
+    allow(tmp_path / "workers.toml", read_public(tmp_path / "worker.pub"))
+    return tmp_path
+
+
+def test_a_broker_asks_workers_for_keys_where_it_has_a_list_of_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert crew_keys(2, None, None, None) is None
+    curve = crew_keys(0, "tcp://0.0.0.0:5556", folder / "server.key", folder / "workers.toml")
+    assert curve is not None
+    assert curve.own.name == "server"
+    assert read_public(folder / "worker.pub").key in curve.allowed
+    monkeypatch.setattr("octoverse.cli.crew.keys_folder", lambda: folder)
+    curve = crew_keys(0, "tcp://0.0.0.0:5556", None, folder / "workers.toml")
+    assert curve is not None and curve.own.name == "server"
+
+
+@pytest.mark.parametrize(("workers", "at"), [(0, None), (2, None), (1, "tcp://127.0.0.1:5556")])
+def test_a_list_of_workers_where_none_can_show_a_key_is_refused(
+    folder: Path, workers: int, at: str | None
+) -> None:
+    with pytest.raises(BadConfig, match="allow_workers: expected it with --workers-at and without"):
+        crew_keys(workers, at, None, folder / "workers.toml")
+
+
+def test_a_worker_shows_its_keys_where_it_has_them(folder: Path) -> None:
+    assert worker_keys("tcp://127.0.0.1:1", None, None) is None
+    assert worker_keys(None, folder / "server.key", None) is None  # those of a server
+    keys = worker_keys("tcp://10.0.0.7:1", folder / "worker.key", folder / "server.pub")
+    assert keys is not None
+    assert (keys.own.name, keys.server) == ("worker", read_public(folder / "server.pub").key)
+
+
+@pytest.mark.parametrize(
+    ("join", "keys", "broker"),
+    [("tcp://h:1", "k", None), ("tcp://h:1", None, "b"), (None, "k", "b")],
+)
+def test_half_of_a_worker_s_keys_is_refused(
+    join: str | None, keys: str | None, broker: str | None
+) -> None:
+    with pytest.raises(BadConfig, match=r"Expected --join with both --keys .* and --broker"):
+        worker_keys(join, Path(keys) if keys else None, Path(broker) if broker else None)
