@@ -122,7 +122,7 @@ class Observe(msgspec.Struct, frozen=True, kw_only=True, tag="observe"):
     seed: Count = 0
     deadline_ms: Annotated[float, Meta(gt=0)] | None = None
     """From receipt, less `uplink_ms`; later than that the answer is of no use."""
-    uplink_ms: Annotated[float, Meta(ge=0)] = 0.0
+    uplink_ms: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     """How long the way to the server takes, as the client estimates it."""
     chunk_ns: Count | None = None
     """The observation of the chunk that the robot is playing."""

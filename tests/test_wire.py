@@ -1,3 +1,5 @@
+import math
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -157,6 +159,9 @@ def test_another_protocol_is_refused_in_words(readable: bool) -> None:
         ("words", {"instruction": "w" * 4097}, "length <= 4096"),
         ("session", "short", "length >= 32"),
         ("deadline_ms", 0.0, "> 0"),
+        ("deadline_ms", math.nan, "> 0"),
+        ("uplink_ms", math.inf, "<= 1"),  # an endless deadline less that would be no number
+        ("uplink_ms", math.nan, ">= 0"),
         ("observed_at_ns", 2**64 - 1, "9223372036854775807"),
     ],
 )
