@@ -18,9 +18,8 @@ from octoverse import wire
 from octoverse.servers.broker import Broker
 from octoverse.servers.service import Service
 from octoverse.servers.worker import Worker
-from tests.servers.conftest import Servo
 from tests.servers.fuzz_frontends import through_groot, through_openpi
-from tests.servers.fuzzed import LIMITS, Memory, Receiver, kind_of, settle
+from tests.servers.fuzzed import LIMITS, Forgetful, Memory, Receiver, kind_of, settle
 from tests.servers.survivors import Survivors, is_well, noted
 from tests.servers.tampering import Robots, Tamperer
 
@@ -83,7 +82,7 @@ def through_broker(count: int, seed: int, memory: Memory) -> Counter[str]:
         broker = Broker("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", limits=LIMITS).start()
         stack.callback(broker.stop)
         for number in (1, 2):
-            worker = Worker(Service(Servo(), limits=LIMITS), broker.workers_at).start()
+            worker = Worker(Service(Forgetful(), limits=LIMITS), broker.workers_at).start()
             stack.callback(worker.stop)
             while len(broker.workers) < number:
                 time.sleep(0.001)

@@ -7,6 +7,7 @@ HANG its policy hangs, and says so.
 import json
 import logging
 import os
+import resource
 import sys
 import threading
 import time
@@ -32,16 +33,18 @@ class Hangs(Servo):
         if sys.argv[2:] and os.path.exists(sys.argv[2]):
             print("hanging", flush=True)
             time.sleep(600)
+        self.batches.clear()  # it may be asked for long
         return super().act(observations, memories)
 
 
 def tell(server: Server, troubles: list[str]) -> None:
-    """Print the address, and figures for each line that is read."""
+    """Print the address, and figures for each line that is read; `peak` of memory in MB."""
     print(server.address, flush=True)
     for _ in sys.stdin:
         status = server.status()
         figures = {name: getattr(status, name) for name in FIGURES}
-        print(json.dumps({**figures, "troubles": troubles}), flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+        print(json.dumps({**figures, "peak": peak, "troubles": troubles}), flush=True)
 
 
 if __name__ == "__main__":
