@@ -1,5 +1,6 @@
 """What is fuzzed without a socket, and what is seen of it."""
 
+import queue
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,10 @@ LIMITS = Limits(message_bytes=10**6, image_bytes=10**6, rate=1e9)
 def kind_of(reply: wire.Reply) -> str:
     """What an answer is called in the counts."""
     return reply.code if isinstance(reply, wire.Fault) else type(reply).__name__.lower()
+
+
+GOOD = 2**50
+"""Number of a good client's requests."""
 
 
 class Forgetful(Servo):
@@ -55,28 +60,29 @@ class Receiver:
         self.service = Service(Forgetful(), limits=LIMITS)
         self.counts: Counter[str] = Counter()
         self.welcomes: list[str] = []
-        self.acted = threading.Event()
+        self._good: queue.SimpleQueue[wire.Reply] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
     def reply(self, message: wire.Reply, arrays: Mapping[str, np.ndarray]) -> None:
         with self._lock:
             self.counts[kind_of(message)] += 1
-        if isinstance(message, wire.Welcome):
+        if message.request == GOOD:
+            self._good.put(message)
+        elif isinstance(message, wire.Welcome):
             self.welcomes.append(message.session)
-        self.acted.set()
 
     def act(self) -> None:
         """A good client comes, and gets its actions."""
-        acts = self.counts["act"]
-        hello = wire.Hello(protocol=wire.PROTOCOL, embodiment=TABLETOP_ARM)
+        hello = wire.Hello(protocol=wire.PROTOCOL, embodiment=TABLETOP_ARM, request=GOOD)
         self.service.receive(wire.encode(hello), memoryview(b""), self.reply)
+        welcome = self._good.get(timeout=60)
+        assert isinstance(welcome, wire.Welcome), welcome
         words = {"instruction": FRAME["instruction"]}
-        observe = wire.Observe(session=self.welcomes[-1], request=1, observed_at_ns=1, words=words)
+        observe = wire.Observe(session=welcome.session, request=GOOD, observed_at_ns=1, words=words)
         header, body = pack(observe, {k: v for k, v in FRAME.items() if k not in words})
-        self.acted.clear()
         self.service.receive(header, body.data, self.reply)
-        assert self.acted.wait(60)
-        assert self.counts["act"] == acts + 1, self.counts
+        answer = self._good.get(timeout=60)
+        assert isinstance(answer, wire.Act), answer
 
 
 def settle(service: Service) -> None:
