@@ -16,6 +16,7 @@ import zmq
 
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
 from octoverse.servers.client import Client
+from octoverse.servers.keys import ClientKeys
 from octoverse.servers.zeromq import Server
 from octoverse.synthetic import random_frame
 
@@ -96,7 +97,7 @@ class Survivors:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._processes: list[Process] = []
-        self._servers: list[Server] = []
+        self._servers: list[tuple[Server, ClientKeys | None]] = []
 
     def process(self, address: str = "tcp://127.0.0.1:0", *more: str) -> Process:
         """Start one in a process of its own."""
@@ -104,19 +105,23 @@ class Survivors:
         self._stack.callback(self._processes[-1].kill)
         return self._processes[-1]
 
-    def server(self, policy: Any, **settings: Any) -> Server:
-        """Start one in this process."""
+    def server(self, policy: Any, keys: ClientKeys | None = None, **settings: Any) -> Server:
+        """Start one in this process; `keys` are those of a good client."""
         server = Server(policy, **{"address": "tcp://127.0.0.1:0", **settings})
-        self._servers.append(self._stack.enter_context(server))
+        self._servers.append((self._stack.enter_context(server), keys))
         return server
 
-    def dealer(self, address: str, **options: int) -> "zmq.Socket[bytes]":
+    def dealer(
+        self, address: str, keys: ClientKeys | None = None, **options: int
+    ) -> "zmq.Socket[bytes]":
         """A socket that says what it likes."""
         context = self._stack.enter_context(zmq.Context())
         socket: zmq.Socket[bytes] = self._stack.enter_context(context.socket(zmq.DEALER))
         told = {"LINGER": 0, "RCVTIMEO": round(1000 * PATIENCE_S), **options}
         for name, value in told.items():
             socket.setsockopt(getattr(zmq, name), value)
+        if keys is not None:
+            keys.secure(socket)
         socket.connect(address)
         return socket
 
@@ -126,9 +131,10 @@ class Survivors:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         with self._stack:
             if kind is None:
-                running = [one.address for one in self._processes if one.runs]
-                for address in [*running, *(server.address for server in self._servers)]:
-                    assert is_well(address)
+                for process in self._processes:
+                    assert not process.runs or is_well(process.address)
+                for server, keys in self._servers:
+                    assert is_well(server.address, keys=keys)
 
 
 def free_address() -> str:

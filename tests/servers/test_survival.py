@@ -17,7 +17,10 @@ import zmq
 from octoverse import wire
 from octoverse.embodiments.road_car import ROAD_CAR
 from octoverse.embodiments.tabletop_arm import TABLETOP_ARM
+from octoverse.servers.allow_list import allow
 from octoverse.servers.client import AsyncClient, Client
+from octoverse.servers.curve import Curve
+from octoverse.servers.keys import ClientKeys, make_pair, read_public
 from octoverse.synthetic import random_frame
 from tests.servers.survivors import FRAME, ROOT, Survivors, free_address, is_well
 
@@ -164,3 +167,35 @@ def test_a_client_killed_while_it_waits_costs_its_answer_and_its_next_one_goes_o
         assert client.act(FRAME, observed_at_ns=3 * 10**8).action
         assert (client.session, client.restarts) == (session, 0)
         assert len(server.status().robots) == 1
+
+
+CURVE_GREETING = GREETING[:12] + b"CURVE".ljust(20, b"\0") + bytes(32)
+CURVE_HELLO = b"\x04\xc8\x05HELLO\x01\x00" + bytes(192)  # with a key and a box of nobody's
+
+
+def test_a_crowd_without_keys_or_with_the_wrong_ones_keeps_nobody_out(
+    survivors: Survivors, servo: Any, tmp_path: Path, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("server", "arm", "stranger"):
+        make_pair(name, tmp_path)
+    allow(tmp_path / "allowed.toml", read_public(tmp_path / "arm.pub"))
+    arm, stranger, lost = (
+        ClientKeys.load(tmp_path / f"{own}.key", tmp_path / f"{other}.pub")
+        for own, other in (("arm", "server"), ("stranger", "server"), ("arm", "stranger"))
+    )
+    curve = Curve.load(tmp_path / "server.key", tmp_path / "allowed.toml")
+    server = survivors.server(servo(), arm, curve=curve)
+    for keys in (stranger, lost, None) * 10:
+        survivors.dealer(server.address, keys).send_multipart([PING, b""])
+    raws = []
+    for said in (GREETING + READY, CURVE_GREETING, CURVE_GREETING + CURVE_HELLO) * 10:
+        raw = socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2])))
+        raw.sendall(said)
+        raws.append(raw)
+    key = read_public(tmp_path / "stranger.pub").key
+    until(lambda: caplog.text.count(f"key is not allowed: {key}") >= 10)
+    with Client(server.address, TABLETOP_ARM, keys=arm) as good:
+        assert good.act(FRAME).action
+    assert (server.status().answered, server.status().faults) == (1, {})
+    for raw in raws:
+        raw.close()
