@@ -37,10 +37,14 @@ def through_service(count: int, seed: int, memory: Memory) -> Counter[str]:
             receiver.service.receive(header, memoryview(body), receiver.reply)
             robots.sessions += receiver.welcomes
             receiver.welcomes.clear()
-            if sent % BETWEEN == 0:
+            if sent % BETWEEN == 0 or sent == count:
                 settle(receiver.service)
+                give_up = time.monotonic() + 60
+                while receiver.answered or robots.waits:
+                    assert time.monotonic() < give_up, robots.asked
+                    while receiver.answered:
+                        robots.asked.pop(receiver.answered.pop(), None)
             memory.look(sent)
-        settle(receiver.service)
         for farewell in robots.farewells():
             receiver.service.receive(farewell, memoryview(b""), receiver.reply)
         receiver.act()
@@ -56,20 +60,23 @@ def through_socket(
     robots, counts = Robots(seed), Counter[str]()
     pick = Tamperer(seed).random
     for sent in range(1, count + 1):
-        frames = list(robots.message())
+        before, frames = set(robots.asked), list(robots.message())
         if pick.random() < 0.02:
             frames = frames * pick.choice((2, 20)) if pick.random() < 0.5 else frames[:1]
+            for asked in set(robots.asked) - before:
+                del robots.asked[asked]
         socket.send_multipart(frames)
         if sent % BETWEEN == 0 or sent == count:
             ping = wire.Ping(request=2**40 + sent)
             socket.send_multipart([wire.encode(ping), b""])
-            while True:
+            waits = True
+            while waits or robots.waits:
                 reply = wire.read_reply(socket.recv_multipart()[0])
                 counts[kind_of(reply)] += 1
                 if isinstance(reply, wire.Welcome):
                     robots.sessions.append(reply.session)
-                if isinstance(reply, wire.Pong) and reply.request == ping.request:
-                    break
+                robots.asked.pop(reply.request or 0, None)
+                waits &= reply.request != ping.request
         memory.look(sent)
     for farewell in robots.farewells():
         socket.send_multipart([farewell, b""])

@@ -60,12 +60,15 @@ class Receiver:
         self.service = Service(Forgetful(), limits=LIMITS)
         self.counts: Counter[str] = Counter()
         self.welcomes: list[str] = []
+        self.answered: list[int] = []
+        """Numbers of questions that were."""
         self._good: queue.SimpleQueue[wire.Reply] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
     def reply(self, message: wire.Reply, arrays: Mapping[str, np.ndarray]) -> None:
         with self._lock:
             self.counts[kind_of(message)] += 1
+            self.answered.append(message.request or 0)
         if message.request == GOOD:
             self._good.put(message)
         elif isinstance(message, wire.Welcome):

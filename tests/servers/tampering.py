@@ -96,11 +96,14 @@ class Tamperer:
 class Robots:
     """Robots that say at random what robots say, soundly or not.
 
-    `sessions` are those of welcomes that came back.
+    `sessions` are those of welcomes that came back, `asked` the sound questions that have not been
+    answered yet, by their numbers: take out those that are.
     """
 
     def __init__(self, seed: int) -> None:
         self.sessions = ["0" * 32]
+        self.asked: dict[int, str] = {}
+        self._left: set[str] = set()
         self._tamperer = Tamperer(seed)
         self._random = self._tamperer.random
         self._at_ns = 0
@@ -111,7 +114,11 @@ class Robots:
         """The frames of the next message."""
         pick, tamperer = self._random, self._tamperer
         fields, body = self._sound()
+        if fields["type"] == "bye":
+            self._left.add(fields["session"])
         kinds = pick.choices(("sound", "tree", "header", "body", "noise"), (25, 45, 15, 12, 3))
+        if kinds == ["sound"] and fields.get("act"):
+            self.asked[fields["request"]] = fields["session"]
         if kinds == ["tree"]:
             for _ in range(pick.choice((1, 1, 2, 4))):
                 fields = tamperer.tree(fields)
@@ -123,6 +130,11 @@ class Robots:
         elif kinds == ["noise"]:
             header, body = pick.randbytes(pick.randrange(80)), pick.randbytes(pick.randrange(80))
         return header, body
+
+    @property
+    def waits(self) -> bool:
+        """Whether one who has not left still waits for an answer."""
+        return any(session not in self._left for session in list(self.asked.values()))
 
     def farewells(self) -> Iterator[bytes]:
         """What they say when they leave: who just falls silent keeps its place for a while."""
