@@ -1,6 +1,6 @@
 """What the policy server costs and stands, beside bare sockets and two peers' protocols.
 
-    python benchmarks/serving.py [overhead many batching fairness idle soak]
+    python benchmarks/serving.py [overhead curve many batching fairness idle soak]
 
 An observation is two 224 x 224 images, 14 numbers and an instruction; the answer is 50 x 14
 numbers. Servers and clients are processes of their own and are asked in turns, so that a busy
@@ -20,7 +20,17 @@ from typing import Any
 
 import numpy as np
 import psutil
-from serving_peers import BARE, BODY, OURS, REQUEST_REPLY, WEBSOCKET, Kind, frame
+from serving_peers import (
+    BARE,
+    BARE_WITH_KEYS,
+    BODY,
+    OURS,
+    OURS_WITH_KEYS,
+    REQUEST_REPLY,
+    WEBSOCKET,
+    Kind,
+    frame,
+)
 
 from octoverse.errors import RemoteError, ServerUnreachable
 from octoverse.servers.client import Client
@@ -86,6 +96,11 @@ def overhead(kinds: Sequence[Kind] = (BARE, OURS, WEBSOCKET, REQUEST_REPLY)) -> 
             f"{used[name] / least:>6.2f}"
         )
     return "\n".join(rows)
+
+
+def curve() -> str:
+    """The same with keys."""
+    return overhead((BARE_WITH_KEYS, OURS_WITH_KEYS))
 
 
 def work(
@@ -239,6 +254,7 @@ def soak(minutes: float = 10.0, clients: int = 8) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "overhead": overhead,
+    "curve": curve,
     "many": many,
     "batching": batching,
     "fairness": fairness,

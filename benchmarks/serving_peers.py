@@ -7,12 +7,14 @@ another (GR00T). Their clients pack and unpack as theirs do.
 
 import asyncio
 import io
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -23,7 +25,10 @@ import zmq
 
 from octoverse.embodiment import Camera, Embodiment, Instruction, JointPosition, SafeStop, State
 from octoverse.episode import ActionChunk, Frame, Observation
+from octoverse.servers.allow_list import allow
 from octoverse.servers.client import Client
+from octoverse.servers.curve import Curve
+from octoverse.servers.keys import ClientKeys, make_pair, read_pair, read_public
 from octoverse.servers.zeromq import Server
 
 JOINTS, HORIZON, SIDE = 14, 50, 224
@@ -147,6 +152,65 @@ def bare_asker(socket: "zmq.Socket[bytes]", address: str) -> Ask:
     return ask
 
 
+def _keys() -> tuple[str, Curve]:
+    """Make keys for a server and one robot, in a folder of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="keys-"))
+    secret, _ = make_pair("server", folder)
+    _, public = make_pair("robot", folder)
+    allow(folder / "allowed.toml", read_public(public))
+    return str(folder), Curve.load(secret, folder / "allowed.toml")
+
+
+def _robot_keys(folder: str) -> ClientKeys:
+    return ClientKeys.load(f"{folder}/robot.key", f"{folder}/server.pub")
+
+
+class _Beside:
+    """Tells an address with the folder of its keys beside it."""
+
+    def __init__(self, address: "Queue[str]", folder: str) -> None:
+        self._address, self._folder = address, folder
+
+    def put(self, address: str) -> None:
+        self._address.put(f"{address} {self._folder}")
+
+
+def serve_ours_with_keys(address: "Queue[str]", seconds: float) -> None:
+    """Serve with octoverse, encrypted."""
+    folder, curve = _keys()
+    with Server(Instant(seconds), address=LOCAL, curve=curve) as server:
+        address.put(f"{server.address} {folder}")
+        threading.Event().wait()
+
+
+@contextmanager
+def ask_ours_with_keys(place: str) -> Iterator[Ask]:
+    """Ask as a robot with keys does."""
+    address, folder = place.split()
+    seen = frame()
+    with Client(address, BODY, timeout=30.0, keys=_robot_keys(folder)) as client:
+        yield lambda: client.act(seen)
+
+
+def serve_bare_with_keys(address: "Queue[str]", seconds: float) -> None:
+    """Answer as many bytes, encrypted."""
+    folder, _ = _keys()
+    own = read_pair(Path(folder) / "server.key")
+    socket: zmq.Socket[bytes] = zmq.Context().socket(zmq.ROUTER)
+    socket.curve_server, socket.curve_secretkey = True, own.secret.encode()
+    answer_bare(socket, _Beside(address, folder), seconds)  # type: ignore[arg-type]
+
+
+@contextmanager
+def ask_bare_with_keys(place: str) -> Iterator[Ask]:
+    """Send the same bytes again and again, encrypted."""
+    address, folder = place.split()
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        _robot_keys(folder).secure(socket)
+        yield bare_asker(socket, address)
+
+
 def _array_out(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {
@@ -265,5 +329,7 @@ class Kind:
 
 OURS = Kind("octoverse", serve_ours, ask_ours)
 BARE = Kind("bare sockets", serve_bare, ask_bare)
+OURS_WITH_KEYS = Kind("octoverse, CURVE", serve_ours_with_keys, ask_ours_with_keys)
+BARE_WITH_KEYS = Kind("bare sockets, CURVE", serve_bare_with_keys, ask_bare_with_keys)
 WEBSOCKET = Kind("websocket (openpi)", serve_websocket, ask_websocket)
 REQUEST_REPLY = Kind("REQ/REP (GR00T)", serve_request_reply, ask_request_reply)
