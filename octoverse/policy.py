@@ -250,7 +250,8 @@ class Policy(PolicyReading):
             if not np.isfinite(values).all():
                 raise OctoverseError(
                     f"The readout '{use.key}' gave an action for '{name}' that is not finite. "
-                    "The weights are damaged or the training diverged; use another checkpoint."
+                    "Look at the numbers that the robot sent; if those are sound, the weights are "
+                    "damaged or the training diverged: use another checkpoint."
                 )
             if sample.scores is not None:
                 scores[use.key] = sample.scores.float().cpu().numpy()

@@ -489,3 +489,13 @@ def test_weights_that_change_between_answers_are_those_that_answer(
         for weight in policy.parameters():
             weight.mul_(1.01)
     assert not close(policy.act(seen)[0], after)
+
+
+def test_numbers_beyond_all_measure_are_said_to_be_what_may_be_wrong(
+    small: ModuleType, observations: Callable[..., list[Observation]]
+) -> None:
+    [seen] = observations(range(1, 2))
+    far = {**seen.streams, "ego_history": seen.streams["ego_history"] * np.float32(1e37)}
+    words = r"'path' gave an action for 'road_car' that is not finite\. Look at the numbers that"
+    with pytest.raises(OctoverseError, match=words):
+        small.policy().act([replace(seen, streams=far)], [{"instruction": {}}])
