@@ -46,7 +46,7 @@ class _Serving:
     """Monotonic time [s]."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class _Work:
     batch: list[Waiting]
     began: float

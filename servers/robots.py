@@ -128,12 +128,14 @@ class Robot:
         """Count one request for action."""
         self.requests += 1
         if self._last_request is not None and now > self._last_request:
-            self.hz = _smooth(self.hz, 1 / (now - self._last_request))
+            hz = 1 / (now - self._last_request)
+            self.hz += _SMOOTHING * (hz - self.hz) if self.hz else hz
         self._last_request = now
 
     def answered(self, total_ms: float) -> None:
         """Note how long an answer took."""
-        self.latency_ms = _smooth(self.latency_ms, total_ms)
+        before = self.latency_ms
+        self.latency_ms += _SMOOTHING * (total_ms - before) if before else total_ms
 
 
 class Robots:
@@ -183,7 +185,3 @@ class Robots:
         for robot in late:
             self.remove(robot.id)
         return late
-
-
-def _smooth(old: float, new: float) -> float:
-    return new if old == 0.0 else old + _SMOOTHING * (new - old)

@@ -254,7 +254,7 @@ class Service:
             robot.observed = True
             robot.instruction = "; ".join(message.words.values())
             if message.act:
-                self._ask(robot, message, item)
+                self._ask(robot, message, item, bool(seen))
         except Exception as error:
             code: wire.FaultCode = "bad_observation"
             words = str(error)
@@ -265,14 +265,15 @@ class Service:
                 code, words = "policy_failed", FAILED
             self._faults.send(reply, code, words, message.request, robot=robot)
 
-    def _ask(self, robot: Robot, message: wire.Observe, item: _Received) -> None:
+    def _ask(self, robot: Robot, message: wire.Observe, item: _Received, seen_apart: bool) -> None:
         robot.asked(item.at)
         session, prefix = robot.session, dict[str, np.ndarray]()
         if message.chunk_ns is not None:
             rows = message.executed_steps, message.frozen_steps
             prefix = session.prefix(message.chunk_ns, *rows)
         observation = session.observation(message.seed, message.step, prefix)
-        check_present(session.body, observation)
+        if seen_apart:
+            check_present(session.body, observation)
         waiting = Waiting(
             observation=observation,
             memory=session.memory,

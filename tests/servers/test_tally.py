@@ -60,3 +60,14 @@ def test_an_answer_tells_where_its_time_went(now: list[float]) -> None:
     tally.took(timing)
     sums = {name: one.sum for name, one in tally.timings.items()}
     assert sums == {"total": 1, "queued": 0.25, "prepared": 0.25, "inference": 0.375, "batch": 7}
+
+
+def test_timings_are_counted_when_they_are_looked_at_and_never_pile_up() -> None:
+    tally, most = Tally(), 0
+    for _ in range(3000):
+        tally.computed(2, 1.0, 1.5)
+        most = max(most, len(tally._new))
+    assert most <= 600
+    assert tally.timings["batch"].count == tally.timings["inference"].count == 3000
+    assert tally.timings["batch"].sum == 6000
+    assert not tally._new
