@@ -177,18 +177,28 @@ def fairness() -> str:
     return compared("64 clients, policy of 20 ms", (OURS,), 64, 0.02, 10.0, 1)
 
 
+def be_silent(address: str, sessions: int, ready: "Barrier", over: "Barrier") -> None:
+    """Act once with so many robots, and stay connected, in a process of its own."""
+    seen = frame()
+    with ExitStack() as stack:
+        for _ in range(sessions):
+            stack.enter_context(Client(address, BODY, timeout=30.0)).act(seen)
+        ready.wait()
+        over.wait()
+
+
 def idle(sessions: int = 1000) -> str:
     """What robots cost that are connected and silent."""
-    seen = frame()
+    seen, ready, over = frame(), _SPAWN.Barrier(2), _SPAWN.Barrier(2)
     with started(OURS) as (address, process), Client(address, BODY, timeout=30.0) as busy:
         timed(lambda: busy.act(seen), 500)
-        before, alone = process.memory_info().rss, timed(lambda: busy.act(seen), 2000)
-        with ExitStack() as stack:
-            for _ in range(sessions):
-                silent = stack.enter_context(Client(address, BODY, timeout=30.0))
-                silent.act(seen)
-            after = process.memory_info().rss
-            among = timed(lambda: busy.act(seen), 2000)
+        before, alone = process.memory_info().rss, timed(lambda: busy.act(seen), 4000)
+        silent = _SPAWN.Process(target=be_silent, args=(address, sessions, ready, over))
+        silent.start()
+        ready.wait()
+        after, among = process.memory_info().rss, timed(lambda: busy.act(seen), 4000)
+        over.wait()
+        silent.join()
     window = sum(value.nbytes for value in seen.values() if isinstance(value, np.ndarray))
     grown = (after - before - sessions * window) / 2**20
     return (
