@@ -3,6 +3,8 @@
 import logging
 import re
 
+import zmq
+
 from octoverse.errors import ServerError
 
 logger = logging.getLogger(__name__)
@@ -40,3 +42,18 @@ def checked_address(address: str, *, keys: bool = False, insecure: bool = False)
             )
         logger.warning("%s: anybody who can reach it may use this server, unencrypted", address)
     return address.replace("localhost", "127.0.0.1")
+
+
+def bind(socket: "zmq.Socket[bytes]", address: str) -> None:
+    """Let a socket listen.
+
+    Raises:
+        ServerError: if the address is in use.
+    """
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        raise ServerError(
+            f"{address}: expected a free port, got: {error.strerror}. Stop the server that has it, "
+            "or let tcp://127.0.0.1:0 pick a free one."
+        ) from error

@@ -7,7 +7,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from octoverse.errors import ServerError
-from octoverse.servers.address import checked_address, is_loopback
+from octoverse.servers.address import bind, checked_address, is_loopback
 from octoverse.servers.curve import Curve
 
 _WAITING = 64
@@ -75,18 +75,3 @@ class Backstage:
         if self._curve is not None:
             self._curve.close()
         self._context.destroy(linger=linger_ms)
-
-
-def bind(socket: "zmq.Socket[bytes]", address: str) -> None:
-    """Let a socket listen.
-
-    Raises:
-        ServerError: if the address is in use.
-    """
-    try:
-        socket.bind(address)
-    except zmq.ZMQError as error:
-        raise ServerError(
-            f"{address}: expected a free port, got: {error.strerror}. Stop the server that has it, "
-            "or let tcp://127.0.0.1:0 pick a free one."
-        ) from error

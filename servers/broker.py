@@ -14,8 +14,8 @@ import numpy as np
 import zmq
 
 from octoverse.errors import ServerError
-from octoverse.servers.address import checked_address
-from octoverse.servers.backstage import Backstage, bind
+from octoverse.servers.address import bind, checked_address
+from octoverse.servers.backstage import Backstage
 from octoverse.servers.bell import Bell
 from octoverse.servers.curve import NOT_ALLOWED, Curve
 from octoverse.servers.guard import Guard

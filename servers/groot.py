@@ -5,7 +5,6 @@ thread has the socket and waits for nobody.
 """
 
 import logging
-import socket as sockets
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ import zmq
 
 from octoverse.errors import BadMessage, OctoverseError, ServerError
 from octoverse.servers import numpy_msgpack
+from octoverse.servers.bell import Bell
 from octoverse.servers.frontend import Frontend
 from octoverse.servers.frontend_settings import Settings
 from octoverse.servers.groot_dialects import Asked, Dialect, asked, modality_config
@@ -107,8 +107,7 @@ class GrootFrontend(Frontend):
             ) from error
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT).removeprefix("tcp://")
         self._guard.start()
-        self._bell, self._ear = sockets.socketpair()
-        self._bell.setblocking(False)
+        self._bell = Bell()
         self._thread.start()
         logger.info("GR00T's clients are served", extra={"address": self.address})
         return self
@@ -117,7 +116,7 @@ class GrootFrontend(Frontend):
         """Let all clients go."""
         if self._thread.is_alive():
             self._stopping.set()
-            self._ring()
+            self._bell.ring()
             self._thread.join()
 
     def _run(self) -> None:
@@ -132,16 +131,15 @@ class GrootFrontend(Frontend):
             self._guard.close()
             self._context.destroy(linger=_LAST_WORDS_MS)
             self._bell.close()
-            self._ear.close()
 
     def _serve(self) -> None:
         poller, expired = zmq.Poller(), time.monotonic()
         poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._ear, zmq.POLLIN)
+        poller.register(self._bell, zmq.POLLIN)
         while not self._stopping.is_set():
             ready = dict(poller.poll(1000 * _EXPIRE_EVERY_S))
-            if self._ear.fileno() in ready:
-                self._ear.recv(4096)
+            if self._bell.fileno() in ready:
+                self._bell.silence()
             if self._socket in ready:
                 self._read()
             self._write()
@@ -244,7 +242,7 @@ class GrootFrontend(Frontend):
     def _answer(self, route: bytes, answer: Any) -> None:
         self._outbox.append((route, answer))
         if threading.current_thread() is not self._thread:
-            self._ring()
+            self._bell.ring()
 
     def _write(self) -> None:
         while self._outbox:
@@ -252,12 +250,6 @@ class GrootFrontend(Frontend):
             message = numpy_msgpack.write_groot(answer)
             with suppress(zmq.ZMQError):  # who has gone, or reads nothing, misses it
                 self._socket.send_multipart((route, b"", message), zmq.NOBLOCK)
-
-    def _ring(self) -> None:
-        try:
-            self._bell.send(b"\0")
-        except OSError:
-            pass  # it is ringing already, or nobody is there to hear it
 
 
 def _leave(peer: _Peer) -> None:

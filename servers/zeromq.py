@@ -5,7 +5,6 @@ One thread has the socket and waits for nobody, a few prepare images, one runs t
 
 import logging
 import select
-import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +18,8 @@ from octoverse import wire
 from octoverse.acting import ActingPolicy
 from octoverse.errors import ServerError
 from octoverse.packing import packed
-from octoverse.servers.address import checked_address
+from octoverse.servers.address import bind, checked_address
+from octoverse.servers.bell import Bell
 from octoverse.servers.curve import NOT_ALLOWED, Curve
 from octoverse.servers.guard import Guard
 from octoverse.servers.service import Service
@@ -98,17 +98,13 @@ class Server:
         if self._curve is not None:
             self._curve.secure(self._socket)
         try:
-            self._socket.bind(self.address)
-        except zmq.ZMQError as error:
+            bind(self._socket, self.address)
+        except ServerError:
             self._close(0)
-            raise ServerError(
-                f"{self.address}: expected a free port, got: {error.strerror}. Stop the server "
-                "that has it, or let tcp://127.0.0.1:0 pick a free one."
-            ) from error
+            raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._guard.start()
-        self._bell, self._ear = sockets.socketpair()
-        self._bell.setblocking(False)
+        self._bell = Bell()
         self._open = True
         self.service.start()
         self._thread.start()
@@ -123,7 +119,7 @@ class Server:
             return
         self.service.stop()
         self._stopping.set()
-        self._ring()
+        self._bell.ring()
         self._thread.join()
         logger.info("stopped", extra={"address": self.address})
 
@@ -186,7 +182,6 @@ class Server:
                 self._open = False
                 self._close(_LAST_WORDS_MS)
             self._bell.close()
-            self._ear.close()
 
     def _close(self, linger_ms: int) -> None:
         self._guard.close()
@@ -198,14 +193,14 @@ class Server:
         # What polls is the plain descriptor: whoever answers may use the socket meanwhile.
         poller, expired = select.poll(), time.monotonic()
         poller.register(self._socket.fileno(), select.POLLIN)
-        poller.register(self._ear, select.POLLIN)
+        poller.register(self._bell, select.POLLIN)
         while self._mine and not self._stopping.is_set():
             while self._read() and self._mine:
                 pass
             ready = poller.poll(1000 * _EXPIRE_EVERY_S)
             self._asleep = False
-            if (self._ear.fileno(), select.POLLIN) in ready:
-                self._ear.recv(4096)
+            if (self._bell.fileno(), select.POLLIN) in ready:
+                self._bell.silence()
             if (now := time.monotonic()) - expired > _EXPIRE_EVERY_S:
                 self.service.expire()
                 expired = now
@@ -253,10 +248,4 @@ class Server:
                 self._unsent += 1  # it reads none, or has gone
             # Sending may have noticed a message that the descriptor then tells nobody of.
             if self._asleep and int(self._socket.getsockopt(zmq.EVENTS)) & _POLLIN:
-                self._ring()
-
-    def _ring(self) -> None:
-        try:
-            self._bell.send(b"\0")
-        except OSError:
-            pass  # it is ringing already, or nobody is there to hear it
+                self._bell.ring()

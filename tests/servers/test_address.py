@@ -1,7 +1,8 @@
 import pytest
+import zmq
 
 from octoverse.errors import ServerError
-from octoverse.servers.address import checked_address, is_loopback
+from octoverse.servers.address import bind, checked_address, is_loopback
 
 BEYOND = ["tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://10.0.0.7:*", "tcp://robots.example:1"]
 
@@ -32,3 +33,12 @@ def test_this_machine_needs_none(caplog: pytest.LogCaptureFixture) -> None:
     assert checked_address("tcp://localhost:0") == "tcp://127.0.0.1:0"
     assert is_loopback("tcp://127.1.2.3:7") and is_loopback("tcp://localhost:7")
     assert not caplog.text
+
+
+def test_a_port_in_use_is_said_with_the_cure() -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as one:
+        bind(one, "tcp://127.0.0.1:*")
+        taken = one.getsockopt_string(zmq.LAST_ENDPOINT)
+        with context.socket(zmq.ROUTER) as other:
+            with pytest.raises(ServerError, match=f"{taken}: expected a free port, got: Address"):
+                bind(other, taken)

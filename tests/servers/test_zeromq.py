@@ -143,7 +143,7 @@ def test_the_status_says_that_the_socket_broke(servo: Any, serve: Serve, until: 
         raise OSError("out of sockets")
 
     server._read = broken  # type: ignore[method-assign]
-    server._ring()
+    server._bell.ring()
     until(lambda: not server.status().healthy)
     assert server.status().trouble == "The socket broke; the log says why."
 
