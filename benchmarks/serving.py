@@ -35,7 +35,7 @@ from serving_peers import (
 from octoverse.errors import RemoteError, ServerUnreachable
 from octoverse.servers.client import Client
 
-TURNS, PER_TURN = 30, 60
+TURNS, PER_TURN = 12, 300
 _SPAWN = multiprocessing.get_context("spawn")
 
 

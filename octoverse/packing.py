@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import TypeVar, get_args
 
@@ -16,7 +17,7 @@ from octoverse.wire import Act, ArraySpec, Dtype, Observe, Reply, encode
 
 ALIGNMENT = 8
 _NAMES: dict[np.dtype, Dtype] = {np.dtype(name): name for name in get_args(Dtype)}
-_SIZES = {name: dtype.itemsize for dtype, name in _NAMES.items()}
+_DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 _SCAN = re.compile(b"\xff\xda\0")
 """How each scan of a JPEG begins; nothing else in its pixels looks like it."""
 _SCANS = 4
@@ -146,21 +147,38 @@ def views(
         BadMessage: if an array is not wholly inside the body, overlaps another, or is not as
             large as its shape says.
     """
-    found: dict[str, np.ndarray | Jpeg] = {}
     body = memoryview(body).toreadonly()
+    return {
+        name: Jpeg(body[first:end], shape)
+        if dtype is None
+        else np.ndarray(shape, dtype, body, first)
+        for name, shape, dtype, first, end in _seen(specs, len(body), image_bytes)
+    }
+
+
+@lru_cache(maxsize=1024)
+def _seen(
+    specs: tuple[ArraySpec, ...], size: int, image_bytes: int
+) -> list[tuple[str, tuple[int, ...], np.dtype | None, int, int]]:
+    """Check where arrays lie: name, shape, dtype (None of a JPEG), first byte and end of each.
+
+    A robot says the same with every frame, so that what was found sound is kept.
+    """
+    found: list[tuple[str, tuple[int, ...], np.dtype | None, int, int]] = []
+    names = set[str]()
     end = total = 0
     for spec in specs:
-        length = math.prod(spec.shape) * _SIZES[spec.dtype]
+        length = math.prod(spec.shape) * _DTYPES[spec.dtype].itemsize
         total += length
-        if spec.name in found:
+        if spec.name in names:
             raise BadMessage(f"array '{spec.name}': expected one array of this name, got two.")
+        names.add(spec.name)
         if total > image_bytes:
             raise BadMessage(f"arrays: expected at most {image_bytes} bytes decoded, got {total}.")
-        if spec.offset % ALIGNMENT or spec.offset < end or spec.offset + spec.size > len(body):
+        if spec.offset % ALIGNMENT or spec.offset < end or spec.offset + spec.size > size:
             raise BadMessage(
                 f"array '{spec.name}': expected a place from {end} on, a multiple of {ALIGNMENT}, "
-                f"within a body of {len(body)} bytes, got {spec.offset} to "
-                f"{spec.offset + spec.size}."
+                f"within a body of {size} bytes, got {spec.offset} to {spec.offset + spec.size}."
             )
         end = spec.offset + spec.size
         if spec.encoding == "jpeg":
@@ -169,14 +187,13 @@ def views(
                     f"array '{spec.name}': expected a JPEG to be uint8 (height, width, 3), "
                     f"got {spec.dtype} {spec.shape}."
                 )
-            found[spec.name] = Jpeg(body[spec.offset : end], spec.shape)
         elif spec.size != length:
             raise BadMessage(
                 f"array '{spec.name}': expected {length} bytes for {spec.dtype} {spec.shape}, "
                 f"got {spec.size}."
             )
-        else:
-            found[spec.name] = np.ndarray(spec.shape, spec.dtype, body, spec.offset)
+        dtype = None if spec.encoding == "jpeg" else _DTYPES[spec.dtype]
+        found.append((spec.name, spec.shape, dtype, spec.offset, end))
     return found
 
 

@@ -33,9 +33,9 @@ def ask(
     """
     found: dict[Waiting, ActionChunk | Exception] = {}
     remembered = dict(zip(batch, memories, strict=True))
-    suspects = [request for request in batch if request.robot.suspect]
-    groups = [[request for request in batch if request not in suspects] if suspects else [*batch]]
-    groups += [[request] for request in suspects]
+    groups = [[*batch]]
+    if len(batch) > 1 and (suspects := [one for one in batch if one.robot.suspect]):
+        groups = [[one for one in batch if one not in suspects], *([one] for one in suspects)]
     for group in filter(None, groups):
         if not wanted():
             break

@@ -148,8 +148,9 @@ class Conversation:
         times = message.sent_ns, act.timing.received_at_ns, act.timing.sent_at_ns
         if times[1]:
             self.clock.add(*times, answer.arrived_ns, frame=True)
-        chunk = self._chunk(act, answer.body)
-        check_chunk(self.body, self.welcome.horizons, chunk, at_ns)
+        welcome = self.welcome
+        chunk = self._chunk(act, answer.body, welcome.limits.image_bytes)
+        check_chunk(self.body, welcome.horizons, chunk, at_ns)
         self._last = 1000 * (time.monotonic() - began), act.timing
         return chunk
 
@@ -266,13 +267,14 @@ class Conversation:
         return self._number
 
     def _session_for(self, packed: zmq.Frame) -> str:
-        limit = self.welcome.limits.message_bytes
+        welcome = self.welcome
+        limit = welcome.limits.message_bytes
         if len(packed) > limit:
             raise SpecMismatch(
                 f"{self.body.name}: expected a frame of at most {limit} bytes, got {len(packed)}. "
                 "Send smaller images (see welcome.camera_sizes) or set jpeg_quality."
             )
-        return self.welcome.session
+        return welcome.session
 
     def _wrap(
         self, frame: Frame, seen_at_ns: Mapping[str, int] | None
@@ -282,8 +284,8 @@ class Conversation:
                 raise UnknownName("stream of the frame", name, frame)
         return self._parcels.wrap(self._check(frame), seen_at_ns)
 
-    def _chunk(self, act: wire.Act, packed: memoryview) -> ActionChunk:
-        arrays = views(act.arrays, packed, self.welcome.limits.image_bytes)
+    def _chunk(self, act: wire.Act, packed: memoryview, image_bytes: int) -> ActionChunk:
+        arrays = views(act.arrays, packed, image_bytes)
         return ActionChunk(
             embodiment=self.body.name,
             action={name: np.array(array) for name, array in arrays.items()},

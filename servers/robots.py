@@ -67,6 +67,8 @@ class Robot:
     busy: bool = False
     """Whether it stands in the line of those that have unread messages."""
     prepared_s: float = math.inf
+    """What the faster of its last two messages took to prepare."""
+    took_s: float = math.inf
     """What its last message took to prepare."""
     suspect: bool = False
     """Whether the policy failed on its last request alone."""

@@ -82,7 +82,9 @@ class Server:
         self._open = self._asleep = False
         self._guard = Guard(self.service.limits)
         self._unsent = 0
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._reader: int | None = None
+        """Which thread has the socket."""
         self._thread = self._new_thread()
 
     def start(self) -> "Server":
@@ -115,10 +117,10 @@ class Server:
 
     def stop(self) -> None:
         """Answer what has come, for a few seconds at most, tell all robots, and close."""
-        if self._thread.ident is None or self._stopping.is_set():
+        if self._thread.ident is None or self._stopping:
             return
         self.service.stop()
-        self._stopping.set()
+        self._stopping = True
         self._bell.ring()
         self._thread.join()
         logger.info("stopped", extra={"address": self.address})
@@ -162,22 +164,18 @@ class Server:
     def _new_thread(self) -> threading.Thread:
         return threading.Thread(target=self._run, name="socket", daemon=True)
 
-    @property
-    def _mine(self) -> bool:
-        """Whether the thread that asks has the socket."""
-        return threading.get_ident() == self._thread.ident
-
     def _replace(self) -> None:
         """Go on in another thread: the policy hangs in this one."""
         self._thread = self._new_thread()
         self._thread.start()
 
     def _run(self) -> None:
+        me = self._reader = threading.get_ident()
         try:
             self._serve()
         except Exception:
             logger.exception("the socket broke")
-        if self._mine:
+        if self._reader == me:
             with self._lock:
                 self._open = False
                 self._close(_LAST_WORDS_MS)
@@ -191,28 +189,35 @@ class Server:
 
     def _serve(self) -> None:
         # What polls is the plain descriptor: whoever answers may use the socket meanwhile.
-        poller, expired = select.poll(), time.monotonic()
-        poller.register(self._socket.fileno(), select.POLLIN)
-        poller.register(self._bell, select.POLLIN)
-        while self._mine and not self._stopping.is_set():
-            while self._read() and self._mine:
-                pass
+        poller, expired, told = select.poll(), time.monotonic(), False
+        message, bell = (self._socket.fileno(), select.POLLIN), (self._bell.fileno(), select.POLLIN)
+        for descriptor, event in (message, bell):
+            poller.register(descriptor, event)
+        me = self._reader
+        while self._reader == me and not self._stopping:
+            while self._read(told) and self._reader == me:
+                told = False
             ready = poller.poll(1000 * _EXPIRE_EVERY_S)
             self._asleep = False
-            if (self._bell.fileno(), select.POLLIN) in ready:
+            told = message in ready
+            if bell in ready:
                 self._bell.silence()
             if (now := time.monotonic()) - expired > _EXPIRE_EVERY_S:
                 self.service.expire()
                 expired = now
 
-    def _read(self) -> bool:
-        """Take one message from the socket, if there is one."""
+    def _read(self, told: bool) -> bool:
+        """Take one message from the socket, if there is one; the descriptor may have told of it."""
         with self._lock:
-            # Looking is what makes the descriptor tell of the next message.
-            if not int(self._socket.getsockopt(zmq.EVENTS)) & _POLLIN:
+            # Looking, or reading in vain, is what makes the descriptor tell of the next message.
+            if not told and not int(self._socket.getsockopt(zmq.EVENTS)) & _POLLIN:
                 self._asleep = True
                 return False
-            route, header = self._socket.recv(), self._socket.recv(copy=False)
+            try:
+                route, header = self._socket.recv(_LAST), self._socket.recv(copy=False)
+            except zmq.Again:
+                self._asleep = True
+                return False
             frame, count, size = header, 1, len(header)
             while frame.more:
                 frame, count = self._socket.recv(copy=False), count + 1

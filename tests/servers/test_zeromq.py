@@ -126,7 +126,7 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
 def test_run_ends_when_the_socket_breaks(servo: Any, caplog: pytest.LogCaptureFixture) -> None:
     server = Server(servo(), address="tcp://127.0.0.1:0")
 
-    def broken() -> bool:
+    def broken(told: bool) -> bool:
         raise OSError("out of sockets")
 
     server._read = broken  # type: ignore[method-assign]
@@ -139,7 +139,7 @@ def test_the_status_says_that_the_socket_broke(servo: Any, serve: Serve, until: 
     server = serve(servo())
     assert server.status().healthy and server.status().address == server.address
 
-    def broken() -> bool:
+    def broken(told: bool) -> bool:
         raise OSError("out of sockets")
 
     server._read = broken  # type: ignore[method-assign]
