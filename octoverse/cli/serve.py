@@ -160,7 +160,8 @@ def serve(
             return
         places = {"log": str(log)} if log else {}
         if curve:
-            places["lets in"] = f"{len(curve.allowed)} robots with keys, of {curve.allowed.path}"
+            who = "1 robot" if len(curve.allowed) == 1 else f"{len(curve.allowed)} robots"
+            places["lets in"] = f"{who} with keys, of {curve.allowed.path}"
         elif insecure:
             places["lets in"] = "anybody who reaches it, unencrypted"
         server: Server | Broker

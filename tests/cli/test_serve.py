@@ -145,7 +145,7 @@ def test_robots_with_keys_come_from_other_machines(small_checkpoint: Path, tmp_p
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 0
-    assert f"1 robots with keys, of {keys}/allowed.toml" in said
+    assert f"1 robot with keys, of {keys}/allowed.toml" in said
     assert 'ClientKeys.load("NAME.key", "server.pub")' in said
 
 
